@@ -7,4 +7,4 @@ ini.read("settings.ini", encoding="utf-8")
 cfg = ini["DEFAULT"]
 setup(version=cfg["version"], install_requires=cfg["requirements"].split(),
       extras_require={"dev": cfg["dev_requirements"].split()},
-      entry_points={"console_scripts": cfg["console_scripts"].split()})
+      entry_points={"console_scripts": cfg["console_scripts"].split(), "nbdev": ["vsa_nb = vsa_nb._modidx:d"]})
