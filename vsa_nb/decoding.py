@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['Decoded', 'captions', 'greedy', 'sample', 'beam_search', 'diverse_beam_search']
 
-# %% ../nbs/16_decoding.ipynb #7bba5006
-from collections.abc import Callable
+# %% ../nbs/16_decoding.ipynb #9d8958d5
+import math
 from dataclasses import dataclass
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 from .vocab import Vocab
 
-# %% ../nbs/16_decoding.ipynb #c78f88d3
+# %% ../nbs/16_decoding.ipynb #ee93d7ae
 @dataclass
 class Decoded:
     "Sentences for each image, best first, and their log-probabilities."
@@ -28,7 +28,7 @@ def captions(decoded: Decoded, vocab: Vocab) -> list[str]: # one text an image
     "The best sentence of each image as text."
     return [vocab.decode(t) for t in decoded.tokens]
 
-# %% ../nbs/16_decoding.ipynb #cbc9ef22
+# %% ../nbs/16_decoding.ipynb #f66c5240
 def _constrain(log_p: Tensor,      # next-word log-probabilities, shape (N, V)
                words: Tensor,      # words so far, shape (N, t)
                banned: list[int],  # never to be chosen
@@ -46,7 +46,7 @@ def _constrain(log_p: Tensor,      # next-word log-probabilities, shape (N, V)
         log_p[row[last != 0], last[last != 0]] = -torch.inf                    # END may always come
     return log_p
 
-# %% ../nbs/16_decoding.ipynb #99aa6db6
+# %% ../nbs/16_decoding.ipynb #e732298e
 def _truncate(log_p: Tensor, top_k: int | None, top_p: float | None) -> Tensor: # (N, V), unlikely words at minus infinity
     "Keep the k likeliest words, or the nucleus that holds a share p."
     if top_k: log_p = log_p.masked_fill(log_p < log_p.topk(min(top_k, log_p.shape[1])).values[:, -1:], -torch.inf)
@@ -55,7 +55,7 @@ def _truncate(log_p: Tensor, top_k: int | None, top_p: float | None) -> Tensor: 
         log_p = log_p.masked_fill(torch.zeros_like(log_p, dtype=torch.bool).scatter(1, i, before >= top_p), -torch.inf)
     return log_p
 
-# %% ../nbs/16_decoding.ipynb #2fedc7b0
+# %% ../nbs/16_decoding.ipynb #3f4def07
 @torch.inference_mode()
 def _walk(model, image_vectors, choose, max_len, banned=(), no_repeat=0) -> Decoded:
     "Choose one word a step for every image."
@@ -73,7 +73,7 @@ def _walk(model, image_vectors, choose, max_len, banned=(), no_repeat=0) -> Deco
 
 def _until_end(words, end): return words[:words.index(end)] if end in words else words
 
-# %% ../nbs/16_decoding.ipynb #2fd91e9b
+# %% ../nbs/16_decoding.ipynb #c7f1ca2c
 def greedy(model, image_vectors: Tensor, # shape (K, D)
            max_len: int = 20,            # words at most
            **constraints,                # `banned`, `no_repeat`
@@ -92,7 +92,7 @@ def sample(model, image_vectors: Tensor,  # shape (K, D)
     draw = lambda lp: torch.multinomial((_truncate(lp, top_k, top_p) / temperature).softmax(-1), 1, generator=generator)[:, 0]
     return _walk(model, image_vectors, draw, max_len, **constraints)
 
-# %% ../nbs/16_decoding.ipynb #cdf6964a
+# %% ../nbs/16_decoding.ipynb #fe7e1ade
 def _extend(score: Tensor,   # sums of log-probabilities, shape (K, b)
             length: Tensor,  # words and END so far, shape (K, b)
             done: Tensor,    # finished, shape (K, b)
@@ -110,7 +110,7 @@ def _extend(score: Tensor,   # sums of log-probabilities, shape (K, b)
     key, i = key.flatten(1).topk(min(width, key[0].numel()))
     return i // word.shape[-1], word.flatten(1).gather(1, i), total.flatten(1).gather(1, i), key
 
-# %% ../nbs/16_decoding.ipynb #75e0333d
+# %% ../nbs/16_decoding.ipynb #6d0fd97e
 @torch.inference_mode()
 def _beam(model, v, width, max_len, alpha, banned, no_repeat, n_best, bonus=None):
     "Beam search for one batch of images; `bonus(t, log_p)` may shift the choice, for diverse beams."
@@ -132,7 +132,7 @@ def _beam(model, v, width, max_len, alpha, banned, no_repeat, n_best, bonus=None
         if (done[:, 0].all() if n_best == 1 and not alpha else done.all()): break
     return words, score, key
 
-# %% ../nbs/16_decoding.ipynb #5b857b43
+# %% ../nbs/16_decoding.ipynb #7c2502aa
 def beam_search(model, image_vectors: Tensor, # shape (K, D)
                 beam_size: int = 7,           # the paper's
                 max_len: int = 20,            # words at most, as in the authors' code
@@ -152,7 +152,7 @@ def beam_search(model, image_vectors: Tensor, # shape (K, D)
             beams.append([_until_end(w[i], model.end_id) for i in kept]); log_probs.append([s[i] for i in kept])
     return Decoded(beams, log_probs)
 
-# %% ../nbs/16_decoding.ipynb #0e57a81e
+# %% ../nbs/16_decoding.ipynb #660e53c6
 def diverse_beam_search(model, image_vectors: Tensor, # shape (K, D)
                         groups: int = 3,      # searches, each told what the earlier ones said
                         group_size: int = 2,  # beam width of each

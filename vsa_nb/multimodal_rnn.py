@@ -6,19 +6,18 @@
 __all__ = ['ReluRNN', 'MultimodalRNN', 'hidden_states', 'forward', 'caption_loss', 'init_output_bias', 'perplexity', 'begin',
            'step', 'sentence_log_prob', 'CaptionPairs', 'as_is', 'save_generator', 'load_generator']
 
-# %% ../nbs/15_multimodal_rnn.ipynb #5c293370
+# %% ../nbs/15_multimodal_rnn.ipynb #63c223ef
 import json
 from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from .training import load_checkpoint, save_checkpoint
-from .vocab import Vocab, pad_sequences, tokenize
+from .vocab import Vocab, pad_sequences
 
-# %% ../nbs/15_multimodal_rnn.ipynb #25a8c553
+# %% ../nbs/15_multimodal_rnn.ipynb #84d94088
 class ReluRNN(nn.Module):
     "The recurrence of Eq. 14: h_t = relu(u_t + W_hh h_{t-1}), with h_0 = 0."
     def __init__(self,
@@ -36,7 +35,7 @@ class ReluRNN(nn.Module):
             h = F.relu(x if h is None else x + self.hh(h)); states.append(h)
         return torch.stack(states, 1)
 
-# %% ../nbs/15_multimodal_rnn.ipynb #384bfff8
+# %% ../nbs/15_multimodal_rnn.ipynb #338530a8
 class MultimodalRNN(nn.Module):
     "The paper's generator, Eqs. 13-15, and its LSTM variant."
     end_id = 0
@@ -48,7 +47,9 @@ class MultimodalRNN(nn.Module):
                  cell: str = "rnn",         # "rnn" (Eq. 14) or "lstm"
                  image_at: str = "first",   # "first" or "every" step
                  activate_encodings: bool = False, # ReLU on the encodings of image and words
-                 dropout: float = .5,       # on encodings and before the output, outside the recurrence
+                 dropout: float = .5,       # before the output, and on the encodings unless told otherwise
+                 encoder_dropout: float | None = None, # on the encodings of image and words
+                 vector_dropout: float = 0., # on the image vector itself
                  recurrent_scale: float = .9, # see ReluRNN
                 ):
         super().__init__()
@@ -60,19 +61,20 @@ class MultimodalRNN(nn.Module):
         width = embed_dim if cell == "lstm" else hidden_dim
         self.words = nn.Embedding(n_outputs + 2, embed_dim, padding_idx=self.pad_id)
         self.image, self.drop = nn.Linear(image_dim, width), nn.Dropout(dropout)
+        self.drop_encoding, self.drop_vector = nn.Dropout(dropout if encoder_dropout is None else encoder_dropout), nn.Dropout(vector_dropout)
         self.input = nn.Linear(embed_dim, hidden_dim) if cell == "rnn" else nn.Identity()
         self.recurrent = ReluRNN(hidden_dim, recurrent_scale) if cell == "rnn" else nn.LSTM(embed_dim, hidden_dim, batch_first=True)
         self.output = nn.Linear(hidden_dim, n_outputs)
         for t in (self.words.weight, self.output.weight): nn.init.uniform_(t, -.1, .1)
         nn.init.zeros_(self.output.bias); self.words.weight.data[self.pad_id] = 0
 
-# %% ../nbs/15_multimodal_rnn.ipynb #94e39c81
+# %% ../nbs/15_multimodal_rnn.ipynb #abb47b4a
 def _encode_image(self, image_vectors): # (B, D) -> (B, width)
-    v = self.image(image_vectors)
-    return self.drop(F.relu(v) if self.activate else v)
+    v = self.image(self.drop_vector(image_vectors))
+    return self.drop_encoding(F.relu(v) if self.activate else v)
 
 def _encode_words(self, tokens): # (B, T) -> (B, T, width)
-    x = self.input(self.drop(self.words(tokens)))
+    x = self.input(self.drop_encoding(self.words(tokens)))
     return F.relu(x) if self.activate else x
 
 def hidden_states(self, image_vectors: Tensor, # shape (B, D)
@@ -93,7 +95,7 @@ def forward(self, image_vectors: Tensor, # shape (B, D)
 MultimodalRNN._encode_image, MultimodalRNN._encode_words = _encode_image, _encode_words
 MultimodalRNN.hidden_states, MultimodalRNN.forward = hidden_states, forward
 
-# %% ../nbs/15_multimodal_rnn.ipynb #295dc6f8
+# %% ../nbs/15_multimodal_rnn.ipynb #245cc08a
 def caption_loss(self, image_vectors: Tensor, # shape (B, D)
                  inputs: Tensor,              # START and words, shape (B, T)
                  targets: Tensor,             # words and END, shape (B, T)
@@ -108,7 +110,7 @@ def caption_loss(self, image_vectors: Tensor, # shape (B, D)
 
 MultimodalRNN.caption_loss = caption_loss
 
-# %% ../nbs/15_multimodal_rnn.ipynb #dcd8ff20
+# %% ../nbs/15_multimodal_rnn.ipynb #f8d45df6
 def init_output_bias(self, counts: list[int]): # occurrences of each output in training, length V
     "Start b_o from log frequencies."
     if counts is None or len(counts) != self.output.out_features: raise ValueError(f"{0 if counts is None else len(counts)} counts for {self.output.out_features} outputs: give vocab.counts of Vocab.build")
@@ -117,7 +119,7 @@ def init_output_bias(self, counts: list[int]): # occurrences of each output in t
 
 MultimodalRNN.init_output_bias = init_output_bias
 
-# %% ../nbs/15_multimodal_rnn.ipynb #3c1ed41e
+# %% ../nbs/15_multimodal_rnn.ipynb #665fc97d
 @torch.inference_mode()
 def perplexity(model: MultimodalRNN,  # put into eval mode and back
                batches,               # dicts with "vectors", "inputs", "targets"
@@ -132,7 +134,7 @@ def perplexity(model: MultimodalRNN,  # put into eval mode and back
     if not n: raise ValueError("no sentences to measure perplexity on")
     return 2 ** (nats / n / torch.log(torch.tensor(2.)).item())
 
-# %% ../nbs/15_multimodal_rnn.ipynb #e55f1b40
+# %% ../nbs/15_multimodal_rnn.ipynb #b304e062
 def begin(self, image_vectors: Tensor # shape (B, D)
          ) -> tuple:                  # tensors with B rows
     "The state before the first word."
@@ -156,7 +158,7 @@ def step(self, tokens: Tensor,  # the last word of each row, shape (B,)
 
 MultimodalRNN.begin, MultimodalRNN.step = begin, step
 
-# %% ../nbs/15_multimodal_rnn.ipynb #e1bad1a5
+# %% ../nbs/15_multimodal_rnn.ipynb #b915f047
 def sentence_log_prob(self, image_vectors: Tensor, # shape (B, D)
                       inputs: Tensor, targets: Tensor, # shape (B, T)
                      ) -> Tensor:                  # shape (B,)
@@ -167,7 +169,7 @@ def sentence_log_prob(self, image_vectors: Tensor, # shape (B, D)
 
 MultimodalRNN.sentence_log_prob = sentence_log_prob
 
-# %% ../nbs/15_multimodal_rnn.ipynb #fc54bab8
+# %% ../nbs/15_multimodal_rnn.ipynb #691e6e98
 class CaptionPairs(Dataset):
     "Every (image, sentence) pair as ready batches; give it to `fit` with `collate=as_is`."
     def __init__(self,
@@ -189,7 +191,7 @@ class CaptionPairs(Dataset):
 
 def as_is(batch): return batch
 
-# %% ../nbs/15_multimodal_rnn.ipynb #daec717b
+# %% ../nbs/15_multimodal_rnn.ipynb #1ec8fe06
 def save_generator(model: MultimodalRNN, vocab: Vocab, path: str | Path): # a .safetensors file
     "Write weights, sizes and vocabulary to one file."
     save_checkpoint(model, path, {"config": json.dumps(model.config), "vocab": json.dumps({"words": vocab.words, "unk": vocab.unk is not None, "counts": vocab.counts})})
