@@ -6,7 +6,7 @@
 __all__ = ['GeneratorConfig', 'lstm_config', 'CaptionData', 'caption_data', 'train_generator', 'decode_split', 'score_split',
            'pack_sentences', 'unpack_sentences', 'report', 'nearest_neighbour', 'load_flickr8k_data', 'run_recipe']
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #6e8997e8
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #856a8dbd
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..multimodal_rnn import CaptionPairs, MultimodalRNN, as_is, perplexity
 from ..training import FitConfig, Run, fit, load_checkpoint, seed_everything, write_record
 from ..vocab import Vocab, tokenize
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #b090dfad
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #8393c28c
 @dataclass
 class GeneratorConfig:
     "A full-image generator and how it is trained."
@@ -37,10 +37,10 @@ class GeneratorConfig:
 
 def lstm_config(**changes) -> GeneratorConfig:
     "The LSTM row: the image as first word (Vinyals et al.), Adam."
-    fit = FitConfig(epochs=14, lr=1e-3, optimizer="adam", schedule="cosine", warmup=100, ema=.999, precision="bfloat16")
-    return GeneratorConfig(**{**dict(name="LSTM", cell="lstm", activate_encodings=False, dropout=.5, encoder_dropout=.5, fit=fit), **changes})
+    fit = FitConfig(epochs=12, lr=5e-4, optimizer="adam", schedule="cosine", warmup=100, ema=.999, precision="bfloat16")
+    return GeneratorConfig(**{**dict(name="LSTM", cell="lstm", activate_encodings=False, dropout=.5, encoder_dropout=.2, fit=fit), **changes})
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #e30a9028
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #36cde89a
 @dataclass
 class CaptionData:
     "Vectors and sentences of each split, and the vocabulary of the training split."
@@ -61,7 +61,7 @@ def caption_data(items: list[CaptionedImage], # from any reader of page 03
     return CaptionData(vocab, {s: [i.file.name for i in some] for s, some in by.items()}, {s: table[some] for s, some in by.items()},
                        {s: [i.sentences for i in some] for s, some in by.items()}, fingerprint(items))
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #35724767
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #7eed659c
 def train_generator(config: GeneratorConfig, # what to train
                     data: CaptionData,       # on what
                     folder: str | Path,      # where the run is kept; a run that stopped there goes on
@@ -77,7 +77,7 @@ def train_generator(config: GeneratorConfig, # what to train
     return fit(model, pairs, lambda m, b: m.caption_loss(b["vectors"], b["inputs"], b["targets"]), lambda m: {"val_perplexity": perplexity(m, held_out.batches())},
                FitConfig(**{**asdict(config.fit), "seed": seed}), folder, monitor="val_perplexity", collate=as_is, progress=progress)
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #7544e78a
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #ecd1d886
 def decode_split(run: Run, data: CaptionData, # a finished run and its data
                  split: str = "val",          # which images
                  beam_size: int = 7,          # 1 is greedy
@@ -92,7 +92,7 @@ def decode_split(run: Run, data: CaptionData, # a finished run and its data
         out[row["epoch"]] = captions(greedy(model, v) if beam_size == 1 else beam_search(model, v, beam_size, length_penalty=length_penalty), data.vocab)
     return out
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #7313414d
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #9d702875
 def score_split(sentences: dict,   # epoch -> one sentence an image
                 data: CaptionData, # with the references
                 split: str,        # which images
@@ -102,7 +102,7 @@ def score_split(sentences: dict,   # epoch -> one sentence an image
     each = {e: {**evaluate(c, data.sentences[split]), "seen in training": seen_in_training(c, training)} for e, c in sentences.items()}
     return {m: sum(s[m] for s in each.values()) / len(each) for m in next(iter(each.values()))}, each
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #fffbb83a
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #4a4d5ec6
 def pack_sentences(sentences: dict # epoch -> one sentence an image
                   ) -> dict:       # {"sentences": distinct ones, "checkpoints": epoch -> numbers}
     "Each distinct sentence once."
@@ -113,7 +113,7 @@ def unpack_sentences(packed: dict) -> dict: # what `pack_sentences` was given
     "The sentences of each checkpoint again."
     return {int(e): [packed["sentences"][i] for i in c] for e, c in packed["checkpoints"].items()}
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #4d1743ed
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #e3f4b647
 def report(run: Run, config: GeneratorConfig, data: CaptionData, # what was trained, on what
            folder: str | Path,          # where records go: nbs/results/... for those of the book
            split: str = "val",          # "test" only for finished configurations
@@ -132,7 +132,7 @@ def report(run: Run, config: GeneratorConfig, data: CaptionData, # what was trai
     return write_record(f, name, config, mean, data.fingerprint, seed, run.seconds, split=split, beam_size=beam_size, length_penalty=length_penalty,
                         checkpoints=each, perplexity=run.best(1)[0]["val_perplexity"], history=run.history.round(4).to_dict("list"))
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #c7a48175
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #16355eab
 def nearest_neighbour(data: CaptionData,   # vectors and sentences
                       split: str = "test", # whose images ask
                      ) -> list[str]:       # one sentence an image
@@ -141,7 +141,7 @@ def nearest_neighbour(data: CaptionData,   # vectors and sentences
     nearest = torch.cat([torch.cdist(v, train).argmin(1) for v in data.vectors[split].split(200)])
     return [data.sentences["train"][i][0] for i in nearest.tolist()]
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #739a7a6e
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #0a12555c
 def load_flickr8k_data(vectors: str = "vgg_fc7.npz" # a file in flickr8k/, or written by page 05
                       ) -> CaptionData:
     "Flickr8K with its VGG vectors, found through VSA_DATA."
