@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['features_of', 'fold_batch_norms', 'Backbone', 'small_cnn', 'freeze_first', 'VectorTable', 'read_vectors', 'extract']
 
-# %% ../nbs/05_backbones.ipynb #9de54b4f
+# %% ../nbs/05_backbones.ipynb #43d8cc60
 import difflib, hashlib, json, os
 from collections import OrderedDict
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm.auto import tqdm
 from .datasets import CaptionedImage, load_image
 
-# %% ../nbs/05_backbones.ipynb #3a271eb3
+# %% ../nbs/05_backbones.ipynb #97e959e3
 def features_of(net: nn.Module, # a torchvision classifier
                ) -> nn.Sequential: # image -> conv map
     "The convolutional body of a classifier. Raises ValueError for a network that has none."
@@ -29,7 +29,7 @@ def features_of(net: nn.Module, # a torchvision classifier
     if hasattr(net, "layer4"): return nn.Sequential(OrderedDict((k, m) for k, m in net.named_children() if k not in ("avgpool", "fc")))
     raise ValueError(f"{type(net).__name__} has no convolutional body: choose a CNN such as vgg16, resnet50 or squeezenet1_1")
 
-# %% ../nbs/05_backbones.ipynb #602f3a47
+# %% ../nbs/05_backbones.ipynb #0253be10
 def _build(name: str, weights) -> nn.Module:
     "A torchvision classifier with its weights. Raises ValueError for a name or file that does not fit, ConnectionError without network."
     names = torchvision.models.list_models(module=torchvision.models)
@@ -51,7 +51,7 @@ def _load_weights(net: nn.Module, path: Path) -> nn.Module:
     if missing or extra: raise ValueError(f"{path.name} does not fit: {len(missing)} tensors missing (first: {(missing or ['-'])[0]}), {len(extra)} left over (first: {(extra or ['-'])[0]})")
     return net
 
-# %% ../nbs/05_backbones.ipynb #2124c79c
+# %% ../nbs/05_backbones.ipynb #658e4be7
 def fold_batch_norms(net: nn.Module # any network, put into eval mode
                     ) -> nn.Module: # the same function with batch norms folded into the convolutions before them
     "Fold each BatchNorm2d that follows a convolution of the same sequence."
@@ -63,7 +63,7 @@ def fold_batch_norms(net: nn.Module # any network, put into eval mode
                 if isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d): setattr(m, a, fuse_conv_bn_eval(conv, bn)); setattr(m, b, nn.Identity())
     return net
 
-# %% ../nbs/05_backbones.ipynb #4ae01da1
+# %% ../nbs/05_backbones.ipynb #7f37a70b
 class Backbone(nn.Module):
     "A torchvision CNN as a conv map or a vector."
     def __init__(self,
@@ -97,16 +97,16 @@ class Backbone(nn.Module):
         v = self.pool(m).flatten(1)
         return self.head(v) if self.head else v
 
-# %% ../nbs/05_backbones.ipynb #12fb29df
+# %% ../nbs/05_backbones.ipynb #74beec20
 class small_cnn(nn.Module):
-    "A small CNN for the embedded world: stride 16, vector of a 4 x 4 grid."
-    def __init__(self, channels: int = 64): # of its map
+    "A small CNN for the embedded world: stride 8, vector of a 4 x 4 grid."
+    def __init__(self, channels: int = 96): # of its map
         super().__init__()
         conv = lambda i, o: [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(), nn.MaxPool2d(2)]
-        self.features = nn.Sequential(*conv(3, 24), *conv(24, 48), *conv(48, channels), *conv(channels, channels), nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU())
+        self.features = nn.Sequential(*conv(3, 24), *conv(24, 48), *conv(48, 64), *conv(64, channels)[:3], *conv(channels, channels)[:3])
         self.grid = 4
 
-# %% ../nbs/05_backbones.ipynb #ee6bf5d8
+# %% ../nbs/05_backbones.ipynb #4e608868
 def freeze_first(backbone: Backbone, convolutions: int): # how many convolutions, from the image up
     "Stop gradients of the first convolutions and of everything between them."
     for m in backbone.body.modules():
@@ -116,7 +116,7 @@ def freeze_first(backbone: Backbone, convolutions: int): # how many convolutions
         if not list(m.children()):
             for p in m.parameters(): p.requires_grad = False
 
-# %% ../nbs/05_backbones.ipynb #d2001789
+# %% ../nbs/05_backbones.ipynb #03d72c60
 class VectorTable:
     "Image vectors by name."
     def __init__(self, names: list[str], vectors: np.ndarray): # K names, (K, D) float16
@@ -141,7 +141,7 @@ def read_vectors(path: str | Path,        # .npz with `features` and `images`, o
         if not {"features", "images"} <= set(z): raise ValueError(f"{path.name} holds {', '.join(z)}, not `features` and `images`")
         return VectorTable([str(n) for n in z["images"]], z["features"])
 
-# %% ../nbs/05_backbones.ipynb #47140fb6
+# %% ../nbs/05_backbones.ipynb #03f174e6
 def _identity(backbone: Backbone, names: list[str], size: int) -> dict:
     "What a cache must agree with."
     h = hashlib.sha256()

@@ -6,18 +6,18 @@
 __all__ = ['ReluRNN', 'MultimodalRNN', 'hidden_states', 'forward', 'caption_loss', 'init_output_bias', 'perplexity', 'begin',
            'step', 'sentence_log_prob', 'CaptionPairs', 'as_is', 'save_generator', 'load_generator']
 
-# %% ../nbs/15_multimodal_rnn.ipynb #63c223ef
+# %% ../nbs/15_multimodal_rnn.ipynb #2ecad168
 import json
 from pathlib import Path
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from .training import load_checkpoint, save_checkpoint
 from .vocab import Vocab, pad_sequences
 
-# %% ../nbs/15_multimodal_rnn.ipynb #84d94088
+# %% ../nbs/15_multimodal_rnn.ipynb #e56d490c
 class ReluRNN(nn.Module):
     "The recurrence of Eq. 14: h_t = relu(u_t + W_hh h_{t-1}), with h_0 = 0."
     def __init__(self,
@@ -35,7 +35,7 @@ class ReluRNN(nn.Module):
             h = F.relu(x if h is None else x + self.hh(h)); states.append(h)
         return torch.stack(states, 1)
 
-# %% ../nbs/15_multimodal_rnn.ipynb #338530a8
+# %% ../nbs/15_multimodal_rnn.ipynb #7faf41a5
 class MultimodalRNN(nn.Module):
     "The paper's generator, Eqs. 13-15, and its LSTM variant."
     end_id = 0
@@ -68,7 +68,7 @@ class MultimodalRNN(nn.Module):
         for t in (self.words.weight, self.output.weight): nn.init.uniform_(t, -.1, .1)
         nn.init.zeros_(self.output.bias); self.words.weight.data[self.pad_id] = 0
 
-# %% ../nbs/15_multimodal_rnn.ipynb #abb47b4a
+# %% ../nbs/15_multimodal_rnn.ipynb #439e1b2f
 def _encode_image(self, image_vectors): # (B, D) -> (B, width)
     v = self.image(self.drop_vector(image_vectors))
     return self.drop_encoding(F.relu(v) if self.activate else v)
@@ -95,7 +95,7 @@ def forward(self, image_vectors: Tensor, # shape (B, D)
 MultimodalRNN._encode_image, MultimodalRNN._encode_words = _encode_image, _encode_words
 MultimodalRNN.hidden_states, MultimodalRNN.forward = hidden_states, forward
 
-# %% ../nbs/15_multimodal_rnn.ipynb #245cc08a
+# %% ../nbs/15_multimodal_rnn.ipynb #8ddbb3c9
 def caption_loss(self, image_vectors: Tensor, # shape (B, D)
                  inputs: Tensor,              # START and words, shape (B, T)
                  targets: Tensor,             # words and END, shape (B, T)
@@ -103,6 +103,7 @@ def caption_loss(self, image_vectors: Tensor, # shape (B, D)
                  smoothing: float = 0.,       # label smoothing
                 ) -> Tensor:                  # scalar
     "Cross-entropy of the next word, at the places that hold one."
+    if reduction not in ("token", "sentence"): raise ValueError(f"reduction is {reduction!r}: use 'token' or 'sentence'")
     real = targets != self.pad_id
     logits = self.output(self.drop(self.hidden_states(image_vectors, inputs)[real]))
     loss = F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float)), targets[real], label_smoothing=smoothing, reduction="sum")
@@ -110,7 +111,7 @@ def caption_loss(self, image_vectors: Tensor, # shape (B, D)
 
 MultimodalRNN.caption_loss = caption_loss
 
-# %% ../nbs/15_multimodal_rnn.ipynb #f8d45df6
+# %% ../nbs/15_multimodal_rnn.ipynb #5b8214c9
 def init_output_bias(self, counts: list[int]): # occurrences of each output in training, length V
     "Start b_o from log frequencies."
     if counts is None or len(counts) != self.output.out_features: raise ValueError(f"{0 if counts is None else len(counts)} counts for {self.output.out_features} outputs: give vocab.counts of Vocab.build")
@@ -119,22 +120,23 @@ def init_output_bias(self, counts: list[int]): # occurrences of each output in t
 
 MultimodalRNN.init_output_bias = init_output_bias
 
-# %% ../nbs/15_multimodal_rnn.ipynb #665fc97d
+# %% ../nbs/15_multimodal_rnn.ipynb #6c3c1a86
 @torch.inference_mode()
 def perplexity(model: MultimodalRNN,  # put into eval mode and back
                batches,               # dicts with "vectors", "inputs", "targets"
               ) -> float:             # 2 ** (mean bits a token), END counted
     "Perplexity over some batches. Raises ValueError if there are none."
-    was, nats, n = model.training, 0., 0
+    was, nats, n, device = model.training, 0., 0, model.output.weight.device
     model.eval()
-    for b in batches:
-        k = (b["targets"] != model.pad_id).sum().item()
-        nats, n = nats + model.caption_loss(b["vectors"], b["inputs"], b["targets"]).item() * k, n + k
-    model.train(was)
+    try:
+        for b in batches:
+            v, i, t = (b[k].to(device) for k in ("vectors", "inputs", "targets"))
+            nats, n = nats + model.caption_loss(v, i, t, "sentence").item() * len(t), n + (t != model.pad_id).sum().item()
+    finally: model.train(was)
     if not n: raise ValueError("no sentences to measure perplexity on")
     return 2 ** (nats / n / torch.log(torch.tensor(2.)).item())
 
-# %% ../nbs/15_multimodal_rnn.ipynb #b304e062
+# %% ../nbs/15_multimodal_rnn.ipynb #ac199cdb
 def begin(self, image_vectors: Tensor # shape (B, D)
          ) -> tuple:                  # tensors with B rows
     "The state before the first word."
@@ -158,18 +160,20 @@ def step(self, tokens: Tensor,  # the last word of each row, shape (B,)
 
 MultimodalRNN.begin, MultimodalRNN.step = begin, step
 
-# %% ../nbs/15_multimodal_rnn.ipynb #b915f047
+# %% ../nbs/15_multimodal_rnn.ipynb #8a07efad
 def sentence_log_prob(self, image_vectors: Tensor, # shape (B, D)
                       inputs: Tensor, targets: Tensor, # shape (B, T)
                      ) -> Tensor:                  # shape (B,)
     "log p(sentence | image), END included."
-    lp = self(image_vectors, inputs).float().log_softmax(-1)
     real = targets != self.pad_id
-    return (lp.gather(2, targets.where(real, 0)[..., None])[..., 0] * real).sum(1)
+    logits = self.output(self.drop(self.hidden_states(image_vectors, inputs)[real])).float()
+    lp = torch.zeros(targets.shape, device=targets.device, dtype=logits.dtype)
+    lp[real] = -F.cross_entropy(logits, targets[real], reduction="none")
+    return lp.sum(1)
 
 MultimodalRNN.sentence_log_prob = sentence_log_prob
 
-# %% ../nbs/15_multimodal_rnn.ipynb #691e6e98
+# %% ../nbs/15_multimodal_rnn.ipynb #925e1952
 class CaptionPairs(Dataset):
     "Every (image, sentence) pair as ready batches; give it to `fit` with `collate=as_is`."
     def __init__(self,
@@ -179,6 +183,7 @@ class CaptionPairs(Dataset):
                  max_len: int | None = None,  # words kept of a sentence; END then follows the last one kept
                 ):
         if len(vectors) != len(sentences): raise ValueError(f"{len(vectors)} image vectors but sentences of {len(sentences)} images")
+        if any(isinstance(some, str) for some in sentences): raise ValueError("one string stands where an image's list of sentences belongs: give [[s] for s in sentences]")
         self.vectors, self.vocab = vectors, vocab
         self.image = [k for k, some in enumerate(sentences) for _ in some]
         self.ids = [vocab.encode(s)[:max_len] for some in sentences for s in some]
@@ -191,14 +196,16 @@ class CaptionPairs(Dataset):
 
 def as_is(batch): return batch
 
-# %% ../nbs/15_multimodal_rnn.ipynb #1ec8fe06
+# %% ../nbs/15_multimodal_rnn.ipynb #6fb4bb1c
 def save_generator(model: MultimodalRNN, vocab: Vocab, path: str | Path): # a .safetensors file
     "Write weights, sizes and vocabulary to one file."
     save_checkpoint(model, path, {"config": json.dumps(model.config), "vocab": json.dumps({"words": vocab.words, "unk": vocab.unk is not None, "counts": vocab.counts})})
 
 def load_generator(path: str | Path) -> tuple[MultimodalRNN, Vocab]: # the model in eval mode, its vocabulary
     "Read what `save_generator` wrote. Raises ValueError for another kind of file."
-    with safe_open(path, "pt") as f: meta = f.metadata() or {}
+    try:
+        with safe_open(path, "pt") as f: meta = f.metadata() or {}
+    except SafetensorError as e: raise ValueError(f"{Path(path).name} is no safetensors file, or a damaged one ({e}): write it with save_generator") from e
     if not {"config", "vocab"} <= set(meta): raise ValueError(f"{Path(path).name} holds weights but no sizes and vocabulary: write it with save_generator")
     model, v = MultimodalRNN(**json.loads(meta["config"])), json.loads(meta["vocab"])
     return load_checkpoint(model, path).eval(), Vocab(v["words"], v["unk"], v["counts"])
