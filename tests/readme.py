@@ -20,6 +20,8 @@ def render() -> tuple[str, dict]:
     pictures = {}
     for i, (name, data) in enumerate(resources["outputs"].items()):
         pictures[f"docs/readme_{i}.png"] = data; text = text.replace(f"({name})", f"(docs/readme_{i}.png)")
+    text = re.sub(r"\]\(([\w/]+\.ipynb)\)", r"](nbs/\1)", text)
+    text = re.sub(r"\s*!\[png\]\((\S+)\)\s*", r"\n\n![Rendered scenes with their sentences](\1)\n\n", text)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", pictures
 
 

@@ -52,8 +52,7 @@ def test_lesson_outputs_are_current(page):
 def test_links(page):
     "Links between pages lead to pages of the book."
     for target in re.findall(r"\]\(([^)#]+\.ipynb)\)", "\n".join(cells(page, "markdown"))):
-        here = page.parent / target if page.name != "index.ipynb" else root / target
-        assert here.exists() or Path(target).name in planned, f"{target} is no page of the book"
+        assert (page.parent / target).exists() or Path(target).name in planned, f"{target} is no page of the book"
 
 
 @pytest.mark.parametrize("page", [p for p in pages if module_of(p)], ids=lambda p: p.name)
