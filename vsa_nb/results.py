@@ -5,18 +5,18 @@
 # %% auto #0
 __all__ = ['published_numbers', 'published', 'load_records', 'summarise', 'beside', 'plot_beside']
 
-# %% ../nbs/08_results.ipynb #fb7defcf
+# %% ../nbs/08_results.ipynb #a1f1f242
 import json
 from importlib.resources import files
 from pathlib import Path
 import pandas as pd
 
-# %% ../nbs/08_results.ipynb #1013c328
+# %% ../nbs/08_results.ipynb #e2c0065d
 def published_numbers() -> pd.DataFrame: # paper, table, dataset, model, metric, value: one row a published number
     "Every number the two papers print, in long form; a blank cell of a paper is NaN."
     return pd.read_csv(files("vsa_nb") / "data" / "paper_tables.csv", dtype={"value": float})
 
-# %% ../nbs/08_results.ipynb #601c4c47
+# %% ../nbs/08_results.ipynb #b9a6110d
 def published(table: str,             # as printed: "Table 2"
               dataset: str,           # as in the file: "Flickr8K"
               paper: str = "DVSA",    # "DVSA" or "DenseCap"
@@ -29,7 +29,7 @@ def published(table: str,             # as printed: "Table 2"
         t = t[t[column] == wanted]
     return t.pivot(index="model", columns="metric", values="value").reindex(index=t.model.unique(), columns=t.metric.unique())
 
-# %% ../nbs/08_results.ipynb #a52a4437
+# %% ../nbs/08_results.ipynb #aa5026ef
 def load_records(folder: str | Path,   # searched with all its subfolders for *.json
                  name: str | None = None, # only records whose `name` is this
                 ) -> list[dict]:       # the records, each with its relative "file", sorted by it
@@ -44,7 +44,7 @@ def load_records(folder: str | Path,   # searched with all its subfolders for *.
         if name in (None, r["name"]): records.append({**r, "file": str(f.relative_to(folder))})
     return records
 
-# %% ../nbs/08_results.ipynb #1990e168
+# %% ../nbs/08_results.ipynb #6fa4d1ca
 def summarise(records: list[dict],      # run records
               metrics: list[str] | None = None, # columns, default: those of the first record
              ) -> tuple[pd.DataFrame, pd.DataFrame]: # mean and sample deviation: names in rows, metrics in columns
@@ -54,7 +54,7 @@ def summarise(records: list[dict],      # run records
     g = rows.groupby("name", sort=False)[metrics or list(records[0]["metrics"])]
     return g.mean(), g.std()
 
-# %% ../nbs/08_results.ipynb #39f16734
+# %% ../nbs/08_results.ipynb #26cf707f
 def beside(paper: pd.DataFrame,         # models in rows, metrics in columns: from `published`
            mean: pd.DataFrame,          # ours, the same columns or some of them
            std: pd.DataFrame | None = None, # deviations of ours
@@ -69,7 +69,7 @@ def beside(paper: pd.DataFrame,         # models in rows, metrics in columns: fr
     theirs = {n: [cell(paper.at[n, c]) if c in paper else "-" for c in columns] for n in paper.index}
     return pd.concat([pd.DataFrame.from_dict(d, orient="index", columns=columns) for d in (theirs, ours)], keys=["paper", "ours"])
 
-# %% ../nbs/08_results.ipynb #41e1f8fd
+# %% ../nbs/08_results.ipynb #2a443a43
 def plot_beside(paper: pd.Series,       # one published row: metric -> value
                 mean: pd.Series,        # our means, metric -> value
                 std: pd.Series | None = None, # our deviations
