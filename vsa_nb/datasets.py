@@ -7,7 +7,7 @@ __all__ = ['SOURCES', 'CaptionedImage', 'Images', 'load_flickr8k', 'load_karpath
            'load_flickr30k_entities', 'load_image', 'check_images', 'data_root', 'find_data', 'sources', 'download',
            'extract_archive', 'fingerprint', 'load_dataset']
 
-# %% ../nbs/03_datasets.ipynb #a3143db4
+# %% ../nbs/03_datasets.ipynb #e9e73ea5
 import hashlib, json, os, re, tarfile, zipfile
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from .world import write_world
 
-# %% ../nbs/03_datasets.ipynb #b490a01d
+# %% ../nbs/03_datasets.ipynb #18fdd99f
 @dataclass
 class CaptionedImage:
     "An image with its sentences, and perhaps regions with phrases."
@@ -43,7 +43,7 @@ class Images(list):
         left_out = "; left out: " + ", ".join(f"{len(v)} {k}" for k, v in self.skipped.items()) if self.skipped else ""
         return f"{len(self)} images ({', '.join(f'{v} {k}' for k, v in n.items())}), {sum(len(i.sentences) for i in self)} sentences{left_out}"
 
-# %% ../nbs/03_datasets.ipynb #c2060304
+# %% ../nbs/03_datasets.ipynb #7a732345
 class _Skips(defaultdict):
     "Reasons and what was left out for each."
     def __init__(self, source): super().__init__(list); self.source = source
@@ -62,7 +62,7 @@ def _sentences(raw, name, skips): # raw strings -> those with a letter or digit
     if len(kept) < len(raw): skips["empty sentences"] += [name] * (len(raw) - len(kept))
     return kept
 
-# %% ../nbs/03_datasets.ipynb #ba273d3f
+# %% ../nbs/03_datasets.ipynb #61c7104f
 def _read_json(path: Path):
     "Parse a JSON file. Raises FileNotFoundError or ValueError that say what to do."
     path = Path(path)
@@ -75,7 +75,7 @@ def _need(record: dict, key: str, where: str):
     if key in record: return record[key]
     raise ValueError(f"{where} has no {key!r}, only {', '.join(map(repr, sorted(record)))}: is this the right file?")
 
-# %% ../nbs/03_datasets.ipynb #6c253b39
+# %% ../nbs/03_datasets.ipynb #7b4f9e58
 def _flickr8k_captions(path: Path) -> dict: # image name -> raw sentences
     "Captions of the token file. Raises ValueError naming a line that is not `name#number<tab>sentence`."
     if not path.is_file(): raise FileNotFoundError(f"no file {path.name} in {path.parent.name}/: it is part of Flickr8k_text.zip, see `sources()`")
@@ -103,7 +103,7 @@ def load_flickr8k(root: str | Path, # holds Flickr8k.token.txt, the three lists 
             else: items.append(CaptionedImage(folder / name, split, some))
     return skips.finish(items, strict)
 
-# %% ../nbs/03_datasets.ipynb #3cde1170
+# %% ../nbs/03_datasets.ipynb #a79099d8
 def load_karpathy_json(path: str | Path,       # dataset_flickr8k.json, dataset_flickr30k.json, dataset_coco.json
                        image_root: str | Path, # the images, perhaps in subfolders named by "filepath"
                        restval: str | None = "train", # what COCO's fourth split counts as; None leaves it out
@@ -123,7 +123,7 @@ def load_karpathy_json(path: str | Path,       # dataset_flickr8k.json, dataset_
         else: items.append(CaptionedImage(f, split, some))
     return skips.finish(items, strict)
 
-# %% ../nbs/03_datasets.ipynb #6e03649f
+# %% ../nbs/03_datasets.ipynb #08b36d4a
 def load_coco(captions_json: str | Path,      # such as captions_val2014.json
               image_root: str | Path,         # the folder of that split's images
               instances_json: str | Path | None = None, # boxes and categories, if wanted
@@ -150,7 +150,7 @@ def _coco_regions(d: dict, name: str) -> dict: # image id -> (boxes (N, 4), cate
     for a in _need(d, "annotations", name): x, y, w, h = a["bbox"]; found[a["image_id"]].append(([x, y, x + w, y + h], kind[a["category_id"]]))
     return {k: (torch.tensor([b for b, _ in v], dtype=torch.float), [c for _, c in v]) for k, v in found.items()}
 
-# %% ../nbs/03_datasets.ipynb #e69dd63e
+# %% ../nbs/03_datasets.ipynb #2414d0ec
 _entity = re.compile(r"\[/EN#(\d+)((?:/[^\s/\]]+)+) ([^\]]+)\]")
 
 def parse_entities(line: str # one marked-up sentence
@@ -173,7 +173,7 @@ def _entity_boxes(path: Path) -> dict: # chain -> list of boxes
             for n in o.findall("name"): boxes[n.text].append([x1 - 1, y1 - 1, x2, y2])
     return boxes
 
-# %% ../nbs/03_datasets.ipynb #57f4b8f1
+# %% ../nbs/03_datasets.ipynb #5fc7c2f3
 def load_flickr30k_entities(root: str | Path,  # holds Sentences/, Annotations/, train.txt, val.txt, test.txt and an image folder
                             strict: bool = False) -> Images:
     "Flickr30K with a region for every box of every phrase."
@@ -190,7 +190,7 @@ def load_flickr30k_entities(root: str | Path,  # holds Sentences/, Annotations/,
             else: skips["images without a sentence"].append(k)
     return skips.finish(items, strict)
 
-# %% ../nbs/03_datasets.ipynb #409019cd
+# %% ../nbs/03_datasets.ipynb #a80a1704
 def load_image(path: str | Path,       # any format that Pillow reads
                size: int | None = None, # both sides, aspect ignored as in the papers' extractor; None: as it is
               ) -> Tensor:             # (3, H, W), 0 to 1
@@ -209,7 +209,7 @@ def check_images(items: list, progress: bool = True, threads: int = 8) -> list[s
     with ThreadPoolExecutor(threads) as pool: said = list(tqdm(pool.map(problem, items), total=len(items), disable=not progress, leave=False, unit="image"))
     return [s for s in said if s]
 
-# %% ../nbs/03_datasets.ipynb #4589e9a7
+# %% ../nbs/03_datasets.ipynb #560e95a3
 def data_root() -> Path | None: # None when VSA_DATA is unset
     "The folder that VSA_DATA names."
     return Path(os.environ["VSA_DATA"]) if os.environ.get("VSA_DATA") else None
@@ -223,7 +223,7 @@ def find_data(name: str # a subfolder or file below VSA_DATA, such as "flickr8k"
     if not (root / name).exists(): raise FileNotFoundError(f"no {name} in the folder that VSA_DATA names ({root.name}/); {how}")
     return root / name
 
-# %% ../nbs/03_datasets.ipynb #bd13becd
+# %% ../nbs/03_datasets.ipynb #ee7f0c42
 _web = {"flickr8k-images": ("https://github.com/jbrownlee/Datasets/releases/download/Flickr8k/Flickr8k_Dataset.zip", None, "images, about 1 GB"),
     "flickr8k-text": ("https://github.com/jbrownlee/Datasets/releases/download/Flickr8k/Flickr8k_text.zip", None, "captions and lists"),
     "splits": ("https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip", "http://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip", "the paper's splits JSON for Flickr8K, Flickr30K and COCO, about 37 MB"),
@@ -240,7 +240,7 @@ def sources() -> pd.DataFrame:
     "Where the data sets come from."
     return pd.DataFrame([{"name": k, "what": s["what"], "address": s["addresses"][0], "second address": (s["addresses"][1:] or ["-"])[0], "size": s["size"], "sha256": s["sha256"]} for k, s in SOURCES.items()]).set_index("name")
 
-# %% ../nbs/03_datasets.ipynb #3e6a65b9
+# %% ../nbs/03_datasets.ipynb #02ee6f1c
 def _fetch(url: str, part: Path, progress: bool):
     "Append what is missing of a file; start over when the server cannot resume."
     have = part.stat().st_size if part.exists() else 0
@@ -259,7 +259,7 @@ def _check(path: Path, size: int | None, sha256: str | None):
         with open(path, "rb") as f: found = hashlib.file_digest(f, "sha256").hexdigest()
         if found != sha256: raise ValueError(f"{path.name} has sha256 {found[:12]}… instead of {sha256[:12]}…")
 
-# %% ../nbs/03_datasets.ipynb #90a61f97
+# %% ../nbs/03_datasets.ipynb #ea6e11e6
 def download(source: str | dict,       # a name of SOURCES, an address, or {"addresses", "size", "sha256"}
              folder: str | Path,       # where the file goes
              extract: bool = False,    # also unpack it there
@@ -283,7 +283,7 @@ def download(source: str | dict,       # a name of SOURCES, an address, or {"add
     if extract: extract_archive(path, folder)
     return path
 
-# %% ../nbs/03_datasets.ipynb #a394af0d
+# %% ../nbs/03_datasets.ipynb #7cf49aec
 def extract_archive(path: str | Path, folder: str | Path) -> list[str]: # names unpacked
     "Unpack a zip or tar file safely. Raises ValueError for a broken archive or one that reaches outside the folder."
     path, folder = Path(path), Path(folder).resolve()
@@ -295,7 +295,7 @@ def extract_archive(path: str | Path, folder: str | Path) -> list[str]: # names 
         with tarfile.open(path) as t: t.extractall(folder, filter="data"); return t.getnames()
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as e: raise ValueError(f"{path.name} cannot be unpacked ({e}): delete it and download it again") from e
 
-# %% ../nbs/03_datasets.ipynb #ca03e96a
+# %% ../nbs/03_datasets.ipynb #e2970ca7
 def fingerprint(items: list) -> str: # 12 hexadecimal digits
     "A short hash of file names, splits and sentences."
     h = hashlib.sha256()

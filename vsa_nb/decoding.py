@@ -5,15 +5,16 @@
 # %% auto #0
 __all__ = ['Decoded', 'captions', 'greedy', 'sample', 'beam_search', 'diverse_beam_search']
 
-# %% ../nbs/16_decoding.ipynb #9d8958d5
+# %% ../nbs/16_decoding.ipynb #29f6d8b4
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 from .vocab import Vocab
 
-# %% ../nbs/16_decoding.ipynb #ee93d7ae
+# %% ../nbs/16_decoding.ipynb #61fe0936
 @dataclass
 class Decoded:
     "Sentences for each image, best first, and their log-probabilities."
@@ -28,7 +29,17 @@ def captions(decoded: Decoded, vocab: Vocab) -> list[str]: # one text an image
     "The best sentence of each image as text."
     return [vocab.decode(t) for t in decoded.tokens]
 
-# %% ../nbs/16_decoding.ipynb #f66c5240
+# %% ../nbs/16_decoding.ipynb #c9a2e516
+@contextmanager
+def _ready(model, banned=()):
+    "The model without dropout while it is decoded. Raises ValueError for a banned number that is no word."
+    if bad := [w for w in banned if w < 0]: raise ValueError(f"banned word {bad[0]}: word numbers are not negative")
+    was = getattr(model, "training", False)
+    if was: model.eval()
+    try: yield
+    finally:
+        if was: model.train()
+
 def _constrain(log_p: Tensor,      # next-word log-probabilities, shape (N, V)
                words: Tensor,      # words so far, shape (N, t)
                banned: list[int],  # never to be chosen
@@ -46,7 +57,7 @@ def _constrain(log_p: Tensor,      # next-word log-probabilities, shape (N, V)
         log_p[row[last != 0], last[last != 0]] = -torch.inf                    # END may always come
     return log_p
 
-# %% ../nbs/16_decoding.ipynb #e732298e
+# %% ../nbs/16_decoding.ipynb #6d4675d2
 def _truncate(log_p: Tensor, top_k: int | None, top_p: float | None) -> Tensor: # (N, V), unlikely words at minus infinity
     "Keep the k likeliest words, or the nucleus that holds a share p."
     if top_k: log_p = log_p.masked_fill(log_p < log_p.topk(min(top_k, log_p.shape[1])).values[:, -1:], -torch.inf)
@@ -55,7 +66,7 @@ def _truncate(log_p: Tensor, top_k: int | None, top_p: float | None) -> Tensor: 
         log_p = log_p.masked_fill(torch.zeros_like(log_p, dtype=torch.bool).scatter(1, i, before >= top_p), -torch.inf)
     return log_p
 
-# %% ../nbs/16_decoding.ipynb #3f4def07
+# %% ../nbs/16_decoding.ipynb #c344f817
 @torch.inference_mode()
 def _walk(model, image_vectors, choose, max_len, banned=(), no_repeat=0) -> Decoded:
     "Choose one word a step for every image."
@@ -73,13 +84,13 @@ def _walk(model, image_vectors, choose, max_len, banned=(), no_repeat=0) -> Deco
 
 def _until_end(words, end): return words[:words.index(end)] if end in words else words
 
-# %% ../nbs/16_decoding.ipynb #c7f1ca2c
+# %% ../nbs/16_decoding.ipynb #0327c9fe
 def greedy(model, image_vectors: Tensor, # shape (K, D)
            max_len: int = 20,            # words at most
            **constraints,                # `banned`, `no_repeat`
           ) -> Decoded:
     "The likeliest next word, each time."
-    return _walk(model, image_vectors, lambda lp: lp.argmax(-1), max_len, **constraints)
+    with _ready(model, constraints.get("banned", ())): return _walk(model, image_vectors, lambda lp: lp.argmax(-1), max_len, **constraints)
 
 def sample(model, image_vectors: Tensor,  # shape (K, D)
            temperature: float = 1.,       # below 1 sharper, above 1 flatter
@@ -90,9 +101,9 @@ def sample(model, image_vectors: Tensor,  # shape (K, D)
     "Draw each word at random. Raises ValueError for a temperature that is not positive."
     if temperature <= 0: raise ValueError("temperature must be positive; for the likeliest word use greedy")
     draw = lambda lp: torch.multinomial((_truncate(lp, top_k, top_p) / temperature).softmax(-1), 1, generator=generator)[:, 0]
-    return _walk(model, image_vectors, draw, max_len, **constraints)
+    with _ready(model, constraints.get("banned", ())): return _walk(model, image_vectors, draw, max_len, **constraints)
 
-# %% ../nbs/16_decoding.ipynb #fe7e1ade
+# %% ../nbs/16_decoding.ipynb #8367ad41
 def _extend(score: Tensor,   # sums of log-probabilities, shape (K, b)
             length: Tensor,  # words and END so far, shape (K, b)
             done: Tensor,    # finished, shape (K, b)
@@ -110,7 +121,7 @@ def _extend(score: Tensor,   # sums of log-probabilities, shape (K, b)
     key, i = key.flatten(1).topk(min(width, key[0].numel()))
     return i // word.shape[-1], word.flatten(1).gather(1, i), total.flatten(1).gather(1, i), key
 
-# %% ../nbs/16_decoding.ipynb #6d0fd97e
+# %% ../nbs/16_decoding.ipynb #4f4696f5
 @torch.inference_mode()
 def _beam(model, v, width, max_len, alpha, banned, no_repeat, n_best, bonus=None):
     "Beam search for one batch of images; `bonus(t, log_p)` may shift the choice, for diverse beams."
@@ -132,7 +143,7 @@ def _beam(model, v, width, max_len, alpha, banned, no_repeat, n_best, bonus=None
         if (done[:, 0].all() if n_best == 1 and not alpha else done.all()): break
     return words, score, key
 
-# %% ../nbs/16_decoding.ipynb #7c2502aa
+# %% ../nbs/16_decoding.ipynb #4480c2a4
 def beam_search(model, image_vectors: Tensor, # shape (K, D)
                 beam_size: int = 7,           # the paper's
                 max_len: int = 20,            # words at most, as in the authors' code
@@ -144,15 +155,16 @@ def beam_search(model, image_vectors: Tensor, # shape (K, D)
                 progress: bool = False) -> Decoded:
     "The best sentences of each image by beam search. Raises ValueError for a beam without width."
     if beam_size < 1 or not 1 <= n_best <= beam_size: raise ValueError(f"beam_size {beam_size} and n_best {n_best}: need 1 <= n_best <= beam_size")
+    if max_len < 1: raise ValueError(f"max_len is {max_len}: a sentence has at least one word or END")
     beams, log_probs = [], []
     for v in tqdm(image_vectors.split(batch_size) if len(image_vectors) else [], disable=not progress, leave=False, unit="batch"):
-        words, score, key = _beam(model, v, beam_size, max_len, length_penalty, list(banned), no_repeat, n_best)
+        with _ready(model, banned): words, score, key = _beam(model, v, beam_size, max_len, length_penalty, list(banned), no_repeat, n_best)
         for w, s, k in zip(words.tolist(), score.tolist(), key.tolist()):
             kept = [i for i in range(len(w)) if k[i] > -math.inf][:n_best]
             beams.append([_until_end(w[i], model.end_id) for i in kept]); log_probs.append([s[i] for i in kept])
     return Decoded(beams, log_probs)
 
-# %% ../nbs/16_decoding.ipynb #660e53c6
+# %% ../nbs/16_decoding.ipynb #19df16fa
 def diverse_beam_search(model, image_vectors: Tensor, # shape (K, D)
                         groups: int = 3,      # searches, each told what the earlier ones said
                         group_size: int = 2,  # beam width of each
@@ -165,7 +177,7 @@ def diverse_beam_search(model, image_vectors: Tensor, # shape (K, D)
         def bonus(t, log_p):
             return log_p - strength * sum(torch.arange(log_p.shape[-1], device=log_p.device) == s[t] for s in said if t < len(s))
         for _ in range(groups):
-            words, score, _ = _beam(model, v, group_size, max_len, 0., [], 0, 1, bonus)
+            with _ready(model): words, score, _ = _beam(model, v, group_size, max_len, 0., [], 0, 1, bonus)
             said.append(_until_end(words[0, 0].tolist(), model.end_id)); scores.append(score[0, 0].item())
         beams.append(said); log_probs.append(scores)
     return Decoded(beams, log_probs)

@@ -6,7 +6,7 @@
 __all__ = ['word_maps', 'Eye', 'Scenes', 'train_eye', 'truth_share', 'score_row', 'demo_configs', 'caption_rows', 'write_page',
            'run_demo', 'main']
 
-# %% ../nbs/59_demo.ipynb #103bf23b
+# %% ../nbs/59_demo.ipynb #3a004007
 import html, json, time
 from pathlib import Path
 import pandas as pd
@@ -25,7 +25,7 @@ from .training import FitConfig, Run, fit, seed_everything, write_record
 from .world import load_truth, true_phrases, write_world
 from .vocab import Vocab, tokenize
 
-# %% ../nbs/59_demo.ipynb #e50cf136
+# %% ../nbs/59_demo.ipynb #92cd73d7
 def word_maps(items: list, root: str | Path, vocab: Vocab, # training images, the world's folder, its words
               cells: int = 16, pixels: int = 128,          # side of the map, of an image
              ) -> Tensor:                                  # (K, n_outputs, cells, cells), float16
@@ -44,7 +44,7 @@ def word_maps(items: list, root: str | Path, vocab: Vocab, # training images, th
             maps[k][:, inside] = t.half()[:, None]
     return maps
 
-# %% ../nbs/59_demo.ipynb #df56519c
+# %% ../nbs/59_demo.ipynb #0b7e90f7
 class Eye(nn.Module):
     "The small backbone with a word classifier in each cell of its map."
     def __init__(self, n_words: int): super().__init__(); self.backbone = Backbone("small", None, "map"); self.words = nn.Conv2d(self.backbone.channels, n_words, 1)
@@ -63,11 +63,12 @@ def train_eye(items, root, vocab, folder, epochs: int = 6, seed: int = 0, progre
     loss = lambda m, b: F.binary_cross_entropy_with_logits(m(b[0]), b[1])
     batches = [range(i, min(i + 50, len(held_out))) for i in range(0, len(held_out), 50)]
     validate = lambda m: {"val_loss": sum(loss(m, held_out.__getitems__(list(b))).item() * len(b) for b in batches) / len(held_out)}
-    run = fit(eye, train, loss, validate, FitConfig(epochs=epochs, batch_size=32, optimizer="adam", lr=3e-3, schedule="cosine", clip=None, seed=seed, keep=1), folder, collate=as_is, progress=progress)
+    run = fit(eye, train, loss, validate, FitConfig(epochs=epochs, batch_size=8, optimizer="adam", lr=2e-3, schedule="cosine", clip=None, seed=seed, keep=1), folder, collate=as_is, progress=progress)
     with torch.inference_mode(): rows = [eye.eval().vector(torch.stack([load_image(i.file) for i in items[k:k + 50]])) for k in range(0, len(items), 50)]
-    return VectorTable([i.file.name for i in items], torch.cat(rows).half().numpy()), run
+    v = torch.cat(rows); seen = v[[i.split == "train" for i in items]]
+    return VectorTable([i.file.name for i in items], ((v - seen.mean(0)) / (seen.std(0) + 1e-3)).half().numpy()), run
 
-# %% ../nbs/59_demo.ipynb #444c78f4
+# %% ../nbs/59_demo.ipynb #4fe1ee3c
 def truth_share(sentences: list[str], files: list[str], truth: dict) -> float: # percent
     "Noun phrases that are true of their scene, of all noun phrases."
     counts = [true_phrases(s, truth[f]["things"]) for s, f in zip(sentences, files, strict=True)]
@@ -78,33 +79,33 @@ def score_row(name: str, sentences: list[str], data: CaptionData, truth: dict) -
     training = [s for some in data.sentences["train"] for s in some]
     return {"model": name, **evaluate(sentences, data.sentences["test"]), "true phrases": truth_share(sentences, data.files["test"], truth), "seen in training": seen_in_training(sentences, training)}
 
-# %% ../nbs/59_demo.ipynb #c4c30bae
+# %% ../nbs/59_demo.ipynb #29853af4
 def demo_configs(epochs: int) -> list[GeneratorConfig]:
     "The paper's network and the LSTM, at the world's size."
-    f = lambda lr: FitConfig(epochs=epochs, batch_size=100, optimizer="adam", lr=lr, schedule="cosine", ema=.99)
-    return [GeneratorConfig("RNN", embed_dim=128, hidden_dim=256, dropout=.2, encoder_dropout=.1, vector_dropout=.1, fit=f(1e-3)),
-            GeneratorConfig("LSTM", cell="lstm", activate_encodings=False, embed_dim=128, hidden_dim=256, dropout=.2, encoder_dropout=.1, vector_dropout=.1, fit=f(2e-3))]
+    f = lambda lr: FitConfig(epochs=epochs, batch_size=50, optimizer="adam", lr=lr, schedule="cosine", ema=.99)
+    return [GeneratorConfig("RNN", embed_dim=128, hidden_dim=256, dropout=.2, encoder_dropout=.1, vector_dropout=.3, fit=f(1e-3)),
+            GeneratorConfig("LSTM", cell="lstm", activate_encodings=False, embed_dim=128, hidden_dim=256, dropout=.2, encoder_dropout=.1, vector_dropout=.3, fit=f(2e-3))]
 
 def caption_rows(run: Run, name: str, data: CaptionData, truth: dict) -> tuple[list[dict], list[str]]: # two rows, and the beam's sentences
     "Scores of a trained generator, greedy and with a beam of 7."
     model, v = run.validated.eval(), data.vectors["test"]; out = {"beam 1": captions(greedy(model, v), data.vocab), "beam 7": captions(beam_search(model, v), data.vocab)}
     return [score_row(f"{name}, {b}", s, data, truth) for b, s in out.items()], out["beam 7"]
 
-# %% ../nbs/59_demo.ipynb #b6fb5775
+# %% ../nbs/59_demo.ipynb #7f0a0128
 def write_page(out: Path, title: str, parts: list) -> Path: # parts: ("h2" | "p", text), ("table", DataFrame) or ("img", file name)
     "One HTML page without any request to the outside."
     body = []
     for kind, what in parts:
-        if kind == "table": body.append(what.to_html(border=0, float_format=lambda x: f"{x:.1f}"))
+        if kind == "table": body.append(what.to_html(border=0, float_format=lambda x: f"{x:.1f}", na_rep="-"))
         elif kind == "img": body.append(f'<img src="{html.escape(what)}" alt="{html.escape(Path(what).stem.replace("_", " "))}">')
         else: body.append(f"<{kind}>{html.escape(what)}</{kind}>")
     style = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}img{max-width:100%}table{border-collapse:collapse;display:block;overflow-x:auto}th,td{padding:.3rem .7rem;text-align:right;border-bottom:1px solid #ddd}th:first-child{text-align:left}"
     (out / "index.html").write_text(f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title><style>{style}</style><h1>{html.escape(title)}</h1>\n' + "\n".join(body) + "</html>\n", encoding="utf-8")
     return out / "index.html"
 
-# %% ../nbs/59_demo.ipynb #2e7ca7c2
+# %% ../nbs/59_demo.ipynb #2050f1d9
 def run_demo(out: str | Path = "demo_output", # the folder to write
-             n_train: int = 2000, eye_epochs: int = 6, epochs: int = 14, # sizes; the defaults take some minutes on 4 cores
+             n_train: int = 2000, eye_epochs: int = 6, epochs: int = 12, # sizes; the defaults take some minutes on 4 cores
              seed: int = 0, progress: bool = True, say=print) -> pd.DataFrame: # the table
     "The generator, from pixels to a table of scores, on the embedded world."
     t0, out = time.perf_counter(), Path(out); out.mkdir(parents=True, exist_ok=True)
@@ -121,7 +122,7 @@ def run_demo(out: str | Path = "demo_output", # the folder to write
         write_record(out / "records" / f"record-{config.name.lower()}.json", f"world, {config.name}", config, more[1] | {"model": None}, data.fingerprint, seed, run.seconds)
     stage("5/5 tables and pictures"); return _write_demo(out, rows, data, items, curves, said, say, t0)
 
-# %% ../nbs/59_demo.ipynb #0449f386
+# %% ../nbs/59_demo.ipynb #67f15c2b
 def _write_demo(out, rows, data, items, curves, said, say, t0) -> pd.DataFrame:
     "Tables, pictures, page."
     import matplotlib.pyplot as plt
@@ -134,13 +135,13 @@ def _write_demo(out, rows, data, items, curves, said, say, t0) -> pd.DataFrame:
     fig = show_sentences([i.file for i in test], [[(f"LSTM: {said['LSTM'][k]}", PALETTE[0]), (f"RNN: {said['RNN'][k]}", PALETTE[1]), (i.sentences[0], GREY)] for k, i in enumerate(test)])
     fig.savefig(out / "captions.png", dpi=110, bbox_inches="tight"); plt.close(fig)
     (out / "captions.json").write_text(json.dumps([{"image": f, **{n: s[k] for n, s in said.items()}, "references": data.sentences["test"][k]} for k, f in enumerate(data.files["test"])], indent=1))
-    write_page(out, "Captions of the embedded world", [("p", "A generator trained from nothing on rendered scenes and sentences; every test scene combines a kind and a colour that training never showed together."), ("h2", "Scores on the test scenes"), ("table", table.fillna("-")), ("p", "True phrases: share of generated noun phrases that hold in the scene."), ("h2", "Captions"), ("img", "captions.png"), ("h2", "Training"), ("img", "curves.png")])
+    write_page(out, "Captions of the embedded world", [("p", "A generator trained from nothing on rendered scenes and sentences; every test scene combines a kind and a colour that training never showed together."), ("h2", "Scores on the test scenes"), ("table", table), ("p", "True phrases: share of generated noun phrases that hold in the scene."), ("h2", "Captions"), ("img", "captions.png"), ("h2", "Training"), ("img", "curves.png")])
     close_meteors(); say(table.round(1).to_string(na_rep="-")); say(f"Done in {time.perf_counter() - t0:.0f} s. Open {out / 'index.html'}; tables are in {out / 'table.csv'}, pictures beside it."); return table
 
 @call_parse
 def main(out: str = "demo_output", # folder to write
          n_train: int = 2000,      # training images of the world
-         epochs: int = 14,         # of the generators
+         epochs: int = 12,         # of the generators
          seed: int = 0):           # of everything
     "Train, decode and score the generator on the embedded world."
     run_demo(out, n_train, epochs=epochs, seed=seed)

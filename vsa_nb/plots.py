@@ -6,7 +6,7 @@
 __all__ = ['PALETTE', 'GREY', 'colour', 'as_array', 'show_image', 'plain', 'show_boxes', 'show_sentences', 'show_alignment',
            'show_scores', 'show_curves']
 
-# %% ../nbs/07_plots.ipynb #3b4de8cf
+# %% ../nbs/07_plots.ipynb #30480fe8
 import math, textwrap
 from pathlib import Path
 import matplotlib.pyplot as plt
@@ -15,7 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-# %% ../nbs/07_plots.ipynb #c6d07f6f
+# %% ../nbs/07_plots.ipynb #5cec00c9
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
 GREY = "#888888"
 
@@ -23,7 +23,7 @@ def colour(i: int | None): # a region's number; None: belongs to nothing
     "The colour of the i-th thing."
     return GREY if i is None else PALETTE[i % len(PALETTE)]
 
-# %% ../nbs/07_plots.ipynb #bfb09430
+# %% ../nbs/07_plots.ipynb #28812419
 def as_array(image) -> np.ndarray: # tensor (3, H, W), array (H, W, 3), PIL image or path -> (H, W, 3)
     "An image as an array that matplotlib shows. Raises ValueError naming a shape that is no image's."
     if isinstance(image, (str, Path)):
@@ -43,7 +43,7 @@ def plain(text: str) -> str: # the same text, safe from matplotlib's mathematics
     "Text to be shown as it is."
     return str(text).replace("$", r"\$")
 
-# %% ../nbs/07_plots.ipynb #0d2ac70d
+# %% ../nbs/07_plots.ipynb #bd27f817
 def show_boxes(image, boxes,               # (N, 4), x1 y1 x2 y2 in pixels
                captions: list | None = None, # N texts
                scores: list | None = None,   # N numbers
@@ -67,7 +67,7 @@ def _label(ax, text, x, y, c, width):
     ax.text(width if right else x, y, plain(textwrap.shorten(text, 48, placeholder="…")), fontsize=6, color="white", ha="right" if right else "left",
             va="bottom" if y > .08 * width else "top", bbox=dict(fc=c, ec="none", pad=1))
 
-# %% ../nbs/07_plots.ipynb #091dbc04
+# %% ../nbs/07_plots.ipynb #367fe2bb
 def show_sentences(images: list,            # anything `as_array` takes
                    sentences: list,         # for each image a text, or a list of texts or (text, colour) pairs
                    columns: int = 4, width: float = 1.9, # inches of an image
@@ -85,7 +85,7 @@ def show_sentences(images: list,            # anything `as_array` takes
     fig.subplots_adjust(0, 0, 1, 1, .08, .13 * deep / width + .05)
     return fig
 
-# %% ../nbs/07_plots.ipynb #b7665ec5
+# %% ../nbs/07_plots.ipynb #b8eb9a65
 def show_alignment(words: list[str],     # T
                    regions: list,        # T region numbers, None for a word that speaks of nothing
                    ax=None, columns: int = 34): # characters in a line -> axes
@@ -97,7 +97,7 @@ def show_alignment(words: list[str],     # T
         ax.text(x / columns, .95 - .16 * y, plain(w), color=colour(r), fontsize=9, family="monospace", va="top", fontweight="normal" if r is None else "bold", transform=ax.transAxes); x += len(w) + 1
     return ax
 
-# %% ../nbs/07_plots.ipynb #525d465d
+# %% ../nbs/07_plots.ipynb #7739c1e7
 def show_scores(S,                    # (K, L), tensor or array
                 truth: list | None = None, # (row, column) pairs to mark
                 ax=None, rows="images", columns="sentences"): # -> axes

@@ -7,7 +7,7 @@ __all__ = ['GeneratorConfig', 'lstm_config', 'CaptionData', 'caption_data', 'tra
            'pack_sentences', 'unpack_sentences', 'report', 'nearest_neighbour', 'report_baselines',
            'load_flickr8k_data', 'run_recipe', 'main']
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #31708cb5
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #2630062a
 import json, time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..multimodal_rnn import CaptionPairs, MultimodalRNN, as_is, perplexity
 from ..training import FitConfig, Run, fit, load_checkpoint, seed_everything, write_record
 from ..vocab import Vocab, tokenize
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #ace705a8
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #6b818ae6
 @dataclass
 class GeneratorConfig:
     "A full-image generator and how it is trained."
@@ -42,7 +42,7 @@ def lstm_config(**changes) -> GeneratorConfig:
     fit = FitConfig(epochs=12, lr=5e-4, optimizer="adam", schedule="cosine", warmup=100, ema=.999, precision="bfloat16")
     return GeneratorConfig(**{**dict(name="LSTM", cell="lstm", activate_encodings=False, dropout=.5, encoder_dropout=.2, fit=fit), **changes})
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #d9416134
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #b14a1d89
 @dataclass
 class CaptionData:
     "Vectors and sentences of each split, and the vocabulary of the training split."
@@ -63,7 +63,7 @@ def caption_data(items: list[CaptionedImage], # from any reader of page 03
     return CaptionData(vocab, {s: [i.file.name for i in some] for s, some in by.items()}, {s: table[some] for s, some in by.items()},
                        {s: [i.sentences for i in some] for s, some in by.items()}, fingerprint(items))
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #c6dbc563
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #30bc3634
 def train_generator(config: GeneratorConfig, # what to train
                     data: CaptionData,       # on what
                     folder: str | Path,      # where the run is kept; a run that stopped there goes on
@@ -79,7 +79,7 @@ def train_generator(config: GeneratorConfig, # what to train
     return fit(model, pairs, lambda m, b: m.caption_loss(b["vectors"], b["inputs"], b["targets"]), lambda m: {"val_perplexity": perplexity(m, held_out.batches())},
                FitConfig(**{**asdict(config.fit), "seed": seed}), folder, monitor="val_perplexity", collate=as_is, progress=progress)
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #3ca81585
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #7357539b
 def decode_split(run: Run, data: CaptionData, # a finished run and its data
                  split: str = "val",          # which images
                  beam_size: int = 7,          # 1 is greedy
@@ -94,7 +94,7 @@ def decode_split(run: Run, data: CaptionData, # a finished run and its data
         out[row["epoch"]] = captions(greedy(model, v) if beam_size == 1 else beam_search(model, v, beam_size, length_penalty=length_penalty), data.vocab)
     return out
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #ce8364a4
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #9c8b26ad
 def score_split(sentences: dict,   # epoch -> one sentence an image
                 data: CaptionData, # with the references
                 split: str,        # which images
@@ -104,7 +104,7 @@ def score_split(sentences: dict,   # epoch -> one sentence an image
     each = {e: {**evaluate(c, data.sentences[split]), "seen in training": seen_in_training(c, training)} for e, c in sentences.items()}
     return {m: sum(s[m] for s in each.values()) / len(each) for m in next(iter(each.values()))}, each
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #5390488a
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #b85a0ad6
 def pack_sentences(sentences: dict # epoch -> one sentence an image
                   ) -> dict:       # {"sentences": distinct ones, "checkpoints": epoch -> numbers}
     "Each distinct sentence once."
@@ -115,7 +115,7 @@ def unpack_sentences(packed: dict) -> dict: # what `pack_sentences` was given
     "The sentences of each checkpoint again."
     return {int(e): [packed["sentences"][i] for i in c] for e, c in packed["checkpoints"].items()}
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #b3bdbe9c
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #f4846e31
 def report(run: Run, config: GeneratorConfig, data: CaptionData, # what was trained, on what
            folder: str | Path,          # where records go: nbs/results/... for those of the book
            split: str = "val",          # "test" only for finished configurations
@@ -134,7 +134,7 @@ def report(run: Run, config: GeneratorConfig, data: CaptionData, # what was trai
     return write_record(f, name, config, mean, data.fingerprint, seed, run.seconds, split=split, beam_size=beam_size, length_penalty=length_penalty,
                         checkpoints=each, perplexity=run.best(1)[0]["val_perplexity"], history=run.history.round(4).to_dict("list"))
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #088e92f9
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #28424499
 def nearest_neighbour(data: CaptionData,   # vectors and sentences
                       split: str = "test", # whose images ask
                      ) -> list[str]:       # one sentence an image
@@ -143,7 +143,7 @@ def nearest_neighbour(data: CaptionData,   # vectors and sentences
     nearest = torch.cat([torch.cdist(v, train).argmin(1) for v in data.vectors[split].split(200)])
     return [data.sentences["train"][i][0] for i in nearest.tolist()]
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #7bd79226
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #a04b6211
 def report_baselines(data: CaptionData, folder: str | Path, split: str = "test") -> list[dict]: # two records
     "Records of the rows that need no training: nearest neighbour, and one person against the others."
     t, said = time.perf_counter(), nearest_neighbour(data, split); out = []
@@ -153,7 +153,7 @@ def report_baselines(data: CaptionData, folder: str | Path, split: str = "test")
     (Path(folder) / f"sentences-nearest_neighbour-{split}.json").write_text(json.dumps({"images": data.files[split], **pack_sentences({0: said})}))
     return out
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #fc415d50
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #ccdc9974
 def load_flickr8k_data(vectors: str = "vgg_fc7.npz" # a file in flickr8k/, or written by page 05
                       ) -> CaptionData:
     "Flickr8K with its VGG vectors, found through VSA_DATA."
@@ -162,15 +162,15 @@ def load_flickr8k_data(vectors: str = "vgg_fc7.npz" # a file in flickr8k/, or wr
     root = find_data("flickr8k")
     return caption_data(load_flickr8k(root), read_vectors(root / vectors))
 
-def run_recipe(config: GeneratorConfig, data: CaptionData, folder, results, seeds=(0, 1, 2), settings=((1, 0.), (7, 0.), (7, .7)), splits=("val", "test")) -> list[dict]:
+def run_recipe(config: GeneratorConfig, data: CaptionData, folder, results, seeds=(0, 1, 2), settings=((1, 0.), (7, 0.), (7, .7)), splits=("val", "test"), progress=True) -> list[dict]:
     "Train a configuration with several seeds and report every decoding setting on every split."
     records = []
     for seed in seeds:
-        run = train_generator(config, data, Path(folder) / f"{config.name.lower().replace(' ', '_')}-seed{seed}", seed)
+        run = train_generator(config, data, Path(folder) / f"{config.name.lower().replace(' ', '_')}-seed{seed}", seed, progress)
         records += [report(run, config, data, results, split, b, a, k=5 if split == "test" else 1) for split in splits for b, a in settings]
     return records
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #13bc756d
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #a0eba0b4
 @call_parse
 def main(folder: str = "runs",         # where checkpoints are kept
          results: str = "nbs/results/full_image_generator", # where records and sentences go
