@@ -6,7 +6,7 @@
 __all__ = ['stride_of', 'features_of', 'fold_batch_norms', 'Backbone', 'small_cnn', 'freeze_first', 'VectorTable', 'read_vectors',
            'extract']
 
-# %% ../nbs/05_backbones.ipynb #e35aec1c
+# %% ../nbs/05_backbones.ipynb #2a4ac84f
 import difflib, hashlib, io, json, math, os, re
 from collections import OrderedDict
 from pathlib import Path
@@ -21,7 +21,7 @@ from fastcore.basics import patch
 from tqdm.auto import tqdm
 from .datasets import CaptionedImage, load_image
 
-# %% ../nbs/05_backbones.ipynb #2ee0b799
+# %% ../nbs/05_backbones.ipynb #f869191b
 def stride_of(size: int, cells: int) -> int: # of an image's side and its map's
     "The power of two nearest to size / cells: borders lost without padding do not count."
     return 2 ** round(math.log2(size / cells))
@@ -45,7 +45,7 @@ def features_of(net: nn.Module,            # a torchvision CNN, put into eval mo
     if stride not in ends: raise ValueError(f"{type(net).__name__} has no map of stride {stride}: choose from {', '.join(map(str, sorted(ends)))}")
     return body[:ends[stride]]
 
-# %% ../nbs/05_backbones.ipynb #9e1bdb11
+# %% ../nbs/05_backbones.ipynb #1c00c8cd
 def _build(name: str) -> nn.Module:
     "A torchvision classifier with random weights. Raises ValueError for an unknown name."
     names = torchvision.models.list_models(module=torchvision.models)
@@ -64,7 +64,7 @@ def _fetch(name: str, weights: str) -> dict[str, Tensor]:
         raise ConnectionError(f"could not fetch the weights of {name} ({e}): put {entry.url} into {Path(torch.hub.get_dir()) / 'checkpoints'}, or give a safetensors file as `weights`") from e
     return {re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.(\d)", r"\1\2", k): t for k, t in state.items()}   # old DenseNet files
 
-# %% ../nbs/05_backbones.ipynb #1622ad2c
+# %% ../nbs/05_backbones.ipynb #d48fd4f6
 def _read(path: Path) -> dict[str, Tensor]:
     "Tensors of a safetensors file. Raises errors that name the file."
     if path.suffix != ".safetensors": raise ValueError(f"{path.name}: weights must be a .safetensors file; pickled checkpoints can run code and are not read")
@@ -83,7 +83,7 @@ def _load_weights(net: nn.Module, state: dict[str, Tensor], what: str) -> tuple[
     if extra: raise ValueError(f"{what} does not fit: {len(extra)} tensors left over (first: {extra[0]}), {len(missing)} missing (first: {(missing or ['-'])[0]})")
     return net, missing
 
-# %% ../nbs/05_backbones.ipynb #d540fba3
+# %% ../nbs/05_backbones.ipynb #ddee0b35
 def fold_batch_norms(net: nn.Module # any network, put into eval mode
                     ) -> nn.Module: # the same function with batch norms folded into the convolutions before them
     "Fold each BatchNorm2d that follows a convolution of the same sequence."
@@ -95,7 +95,7 @@ def fold_batch_norms(net: nn.Module # any network, put into eval mode
                 if isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d): setattr(m, a, fuse_conv_bn_eval(conv, bn)); setattr(m, b, nn.Identity())
     return net
 
-# %% ../nbs/05_backbones.ipynb #cda1816c
+# %% ../nbs/05_backbones.ipynb #070f7b4d
 class Backbone(nn.Module):
     "A torchvision CNN as a conv map or a vector."
     def __init__(self,
@@ -126,7 +126,7 @@ class Backbone(nn.Module):
         for k, v in self._normalisation(weights).items(): self.register_buffer(k, torch.tensor(v)[:, None, None], persistent=False)
         self.eval(); self._measure()
 
-# %% ../nbs/05_backbones.ipynb #e30babbc
+# %% ../nbs/05_backbones.ipynb #e9cc3f99
 @patch
 def _fill(self: Backbone, net: nn.Module, weights): # -> the network, a backbone's own state if the file holds one, names of missing tensors
     if weights is None: return net, None, []
@@ -167,16 +167,17 @@ def forward(self: Backbone, images: Tensor) -> Tensor: # (B, 3, H, W) from 0 to 
     m = self.body((images - self.mean) / self.std)
     return m if self.output == "map" else self._vector(m)
 
-# %% ../nbs/05_backbones.ipynb #59472d5d
+# %% ../nbs/05_backbones.ipynb #8a64b7b0
 class small_cnn(nn.Module):
     "A small CNN for the embedded world: stride 8, vector of a 4 x 4 grid."
     def __init__(self, channels: int = 96): # of its map
         super().__init__()
-        conv = lambda i, o: [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(), nn.MaxPool2d(2)]
-        self.features = nn.Sequential(*conv(3, 24), *conv(24, 48), *conv(48, 64), *conv(64, channels)[:3], *conv(channels, channels)[:3])
+        conv = lambda i, o, d=1: [nn.Conv2d(i, o, 3, padding=d, dilation=d, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
+        pooled = lambda i, o: [*conv(i, o), nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*pooled(3, 24), *pooled(24, 48), *pooled(48, 64), *conv(64, channels), *conv(channels, channels, 2), *conv(channels, channels, 2))
         self.grid = 4
 
-# %% ../nbs/05_backbones.ipynb #2ba9bbb3
+# %% ../nbs/05_backbones.ipynb #e2f34a26
 def freeze_first(backbone: Backbone, convolutions: int): # how many convolutions, from the image up
     "Stop gradients of the first convolutions and of everything between them."
     for m in backbone.body.modules():
@@ -186,7 +187,7 @@ def freeze_first(backbone: Backbone, convolutions: int): # how many convolutions
         if not list(m.children()):
             for p in m.parameters(): p.requires_grad = False
 
-# %% ../nbs/05_backbones.ipynb #5c6810da
+# %% ../nbs/05_backbones.ipynb #91843897
 class VectorTable:
     "Image vectors by name."
     def __init__(self, names: list[str], vectors: np.ndarray): # K names, (K, D) float16
@@ -218,7 +219,7 @@ def read_vectors(path: str | Path,        # .npz or .safetensors with `features`
         if not {"features", "images"} <= set(z): raise ValueError(f"{path.name} holds {', '.join(z)}, not `features` and `images`")
         return VectorTable([str(n) for n in z["images"]], z["features"])
 
-# %% ../nbs/05_backbones.ipynb #a2f2bf93
+# %% ../nbs/05_backbones.ipynb #b84edbce
 def _tail(path: Path, size: int = 4096) -> bytes: # the end of a compressed picture depends on all of it
     with open(path, "rb") as f: f.seek(max(0, path.stat().st_size - size)); return f.read()
 
@@ -248,7 +249,7 @@ def _open_cache(cache: str | Path, names: list[str], now: dict, dim: int) -> tup
             f.truncate(start + done * row)
     return array, done
 
-# %% ../nbs/05_backbones.ipynb #708dbdcc
+# %% ../nbs/05_backbones.ipynb #5e5c26b1
 @torch.inference_mode()
 def extract(backbone: Backbone,   # with vector output
             images: list,         # CaptionedImages or paths
