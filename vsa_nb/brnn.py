@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SingleWords', 'Bigrams', 'BRNN', 'read_word_vectors', 'dependency_partners']
 
-# %% ../nbs/11_brnn.ipynb #23e636fc
+# %% ../nbs/11_brnn.ipynb #2fd80ef2
 import struct
 from pathlib import Path
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from .vocab import Vocab
 
-# %% ../nbs/11_brnn.ipynb #f129fb48
+# %% ../nbs/11_brnn.ipynb #49982672
 class _Words(nn.Module):
     "Eqs. 2 and 3: word vectors and e_t."
     def __init__(self,
@@ -38,13 +38,13 @@ class _Words(nn.Module):
         s = F.relu(self.d(self.drop(hidden)))
         return s * (torch.arange(s.shape[1], device=s.device) < lengths[:, None])[..., None]
 
-# %% ../nbs/11_brnn.ipynb #78097aaf
+# %% ../nbs/11_brnn.ipynb #069c500a
 class SingleWords(_Words):
     "Each word by itself."
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor: # (L, T), (L,) -> (L, T, h)
         return self.finish(F.relu(self.e(self.words(tokens, lengths))), lengths)
 
-# %% ../nbs/11_brnn.ipynb #c7a0dcc5
+# %% ../nbs/11_brnn.ipynb #67f42723
 class Bigrams(_Words):
     "Each word and a partner: the word before it, or any other by number."
     def __init__(self, n_words: int, word_dim: int = 300, hidden_dim: int = 300, h: int = 1000, dropout: float = .5, vectors=None, train_vectors: bool = True):
@@ -57,7 +57,7 @@ class Bigrams(_Words):
         before = padded.gather(1, at[..., None].expand(-1, -1, x.shape[2]))
         return self.finish(F.relu(self.e(torch.cat([before, x], 2))), lengths)
 
-# %% ../nbs/11_brnn.ipynb #e83eea60
+# %% ../nbs/11_brnn.ipynb #cc7c4b71
 class BRNN(_Words):
     "Eqs. 2-6: the bidirectional recurrent network."
     def __init__(self, n_words: int, word_dim: int = 300, hidden_dim: int = 300, h: int = 1000, dropout: float = .5, vectors=None, train_vectors: bool = True):
@@ -73,7 +73,7 @@ class BRNN(_Words):
         both, _ = pad_packed_sequence(self.rnn(pack_padded_sequence(e, lengths.cpu(), batch_first=True, enforce_sorted=False))[0], batch_first=True, total_length=tokens.shape[1])
         return self.finish(sum(both.chunk(2, -1)), lengths)
 
-# %% ../nbs/11_brnn.ipynb #1266ecde
+# %% ../nbs/11_brnn.ipynb #ce4781d5
 def _entries(path: Path, wanted: set): # -> (word, floats)
     "Words and vectors of a word2vec (text, binary) or GloVe file."
     with open(path, "rb") as f:
@@ -103,7 +103,7 @@ def read_word_vectors(path: str | Path, # .bin is word2vec's binary form, anythi
     for w, v in found.items(): table[vocab.encode(w)[0]] = torch.tensor(v)
     return table, len(found)
 
-# %% ../nbs/11_brnn.ipynb #05e50318
+# %% ../nbs/11_brnn.ipynb #4e3bb069
 def dependency_partners(tokens: list[str], model: str = "en_core_web_sm") -> list[int]: # place of each word's head, -1 at the root
     "The head of each word, for `Bigrams(partners=...)`. Raises ModuleNotFoundError without spaCy and its model."
     try: import spacy; parse = spacy.load(model)

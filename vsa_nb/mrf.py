@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['agreement', 'chain_score', 'viterbi', 'segments', 'beta_scale']
 
-# %% ../nbs/14_mrf.ipynb #bfb99078
+# %% ../nbs/14_mrf.ipynb #1e4a66a1
 import torch
 from torch import Tensor
 
-# %% ../nbs/14_mrf.ipynb #523a8100
+# %% ../nbs/14_mrf.ipynb #b40d8739
 def agreement(assignment: Tensor) -> int: # (T,) regions
     "Neighbouring words on the same region."
     return int((assignment[1:] == assignment[:-1]).sum())
@@ -20,7 +20,7 @@ def chain_score(unary: Tensor,      # (T, M)
     "What Eq. 10 adds up, the sign as a score: higher is better."
     return float(unary.gather(1, assignment[:, None]).sum()) + beta * agreement(assignment)
 
-# %% ../nbs/14_mrf.ipynb #052e345b
+# %% ../nbs/14_mrf.ipynb #470001ed
 def _viterbi_tensors(u: Tensor, beta: float, lengths: Tensor) -> tuple[Tensor, Tensor]: # (B, T, M), (B,)
     "The recursion in plain tensor operations, a step for every word."
     B, T, M = u.shape; m, back = u[:, 0], []
@@ -33,7 +33,7 @@ def _viterbi_tensors(u: Tensor, beta: float, lengths: Tensor) -> tuple[Tensor, T
         a = torch.where(lengths > t, back[t - 1].gather(1, a[:, None])[:, 0], a); path.append(a)
     return torch.stack(path[::-1], 1).masked_fill(torch.arange(T, device=u.device) >= lengths[:, None], -1), score
 
-# %% ../nbs/14_mrf.ipynb #1ffb49b6
+# %% ../nbs/14_mrf.ipynb #79130740
 _compiled = None
 
 def _viterbi_compiled(u, beta: float, lengths): # float32 arrays (B, T, M), int64 (B,) -> (B, T), (B,)
@@ -58,7 +58,7 @@ def _viterbi_compiled(u, beta: float, lengths): # float32 arrays (B, T, M), int6
         _compiled = run
     return _compiled(u, beta, lengths)
 
-# %% ../nbs/14_mrf.ipynb #8f0ba521
+# %% ../nbs/14_mrf.ipynb #7d73fd7d
 def viterbi(unary: Tensor,                # u, (T, M), or (B, T, M) padded
             beta: float,                  # the pull between neighbours, at least 0
             lengths: Tensor | None = None, # (B,) words of each sentence; None: all T
@@ -78,7 +78,7 @@ def viterbi(unary: Tensor,                # u, (T, M), or (B, T, M) padded
     else: a, s = _viterbi_tensors(u, beta, lengths)
     return (a[0], s[0].item()) if one else (a, s)
 
-# %% ../nbs/14_mrf.ipynb #7b85f86c
+# %% ../nbs/14_mrf.ipynb #88b76f84
 def segments(assignment: Tensor) -> list[tuple[int, int, int]]: # (T,), -1 at padding -> (region, start, stop) each
     "Maximal runs of one region, in order."
     a, out = [int(r) for r in assignment if r >= 0], []
@@ -87,7 +87,7 @@ def segments(assignment: Tensor) -> list[tuple[int, int, int]]: # (T,), -1 at pa
         else: out.append([r, t, t + 1])
     return [tuple(s) for s in out]
 
-# %% ../nbs/14_mrf.ipynb #eb98d414
+# %% ../nbs/14_mrf.ipynb #ea31af09
 def beta_scale(unary: Tensor,          # (B, T, M)
                lengths: Tensor) -> float: # (B,)
     "Median gap between a word's best and second best region. Raises ValueError for fewer than two regions."

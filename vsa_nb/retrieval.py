@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['ranks', 'ranking_metrics', 'metrics_of_ranks', 'fold_metrics', 'blockwise_scores']
 
-# %% ../nbs/13_retrieval.ipynb #09625a02
+# %% ../nbs/13_retrieval.ipynb #ce6eea7b
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-# %% ../nbs/13_retrieval.ipynb #89b812fd
+# %% ../nbs/13_retrieval.ipynb #a6eb77cb
 _compiled = None
 
 def _count(S: np.ndarray, true: np.ndarray, best: np.ndarray): # (K, L), (L,), (K,) float32 -> per column, per row
@@ -32,7 +32,7 @@ def _count(S: np.ndarray, true: np.ndarray, best: np.ndarray): # (K, L), (L,), (
         _compiled = run
     columns, rows = _compiled(S, true, best); return columns.sum(0), rows
 
-# %% ../nbs/13_retrieval.ipynb #e01495bb
+# %% ../nbs/13_retrieval.ipynb #79ae91f7
 def ranks(S: Tensor,                 # scores, images in rows, sentences in columns, shape (K, L)
           image_of_sentence: Tensor, # the row of each sentence's image, shape (L,)
          ) -> tuple[Tensor, Tensor]: # annotation ranks (K,) and search ranks (L,), from 1, ties against us
@@ -52,7 +52,7 @@ def _owners(S, image_of_sentence) -> Tensor: # (L,), checked
     if not torch.isfinite(S.amax() + S.amin()) and torch.isnan(S).any(): raise ValueError(f"scores of image {torch.isnan(S).any(1).nonzero()[0].item()} hold NaN: check its vectors")
     return i
 
-# %% ../nbs/13_retrieval.ipynb #d43cc638
+# %% ../nbs/13_retrieval.ipynb #4e3ed06e
 def ranking_metrics(S: Tensor,                 # (K, L)
                     image_of_sentence: Tensor, # (L,)
                    ) -> dict:                  # the eight columns of Tables 1 and 5
@@ -67,7 +67,7 @@ def metrics_of_ranks(annotation: Tensor, search: Tensor) -> dict: # ranks from 1
         out[f"{name}_MedR"] = r.float().quantile(.5).item()
     return out
 
-# %% ../nbs/13_retrieval.ipynb #c9b6e339
+# %% ../nbs/13_retrieval.ipynb #f541f685
 def fold_metrics(S: Tensor, image_of_sentence: Tensor, # (K, L), (L,)
                  folds: int = 5) -> dict:              # the same columns
     "Mean of `ranking_metrics` over folds of consecutive images. Raises ValueError if images do not divide evenly."
@@ -77,7 +77,7 @@ def fold_metrics(S: Tensor, image_of_sentence: Tensor, # (K, L), (L,)
         mine = (own // n == f).nonzero()[:, 0]; each.append(ranking_metrics(S[f * n:(f + 1) * n][:, mine], own[mine] - f * n))
     return {k: sum(e[k] for e in each) / folds for k in each[0]}
 
-# %% ../nbs/13_retrieval.ipynb #4cc9ade1
+# %% ../nbs/13_retrieval.ipynb #9ddd452b
 @torch.inference_mode()
 def blockwise_scores(v: Tensor,                 # region vectors, shape (K, M, h)
                      s: Tensor,                 # word vectors, shape (L, T, h)
