@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['to_corners', 'from_corners', 'area', 'clip', 'inside', 'iou', 'union_box', 'nms']
 
-# %% ../nbs/04_boxes.ipynb #6e2bb771
+# %% ../nbs/04_boxes.ipynb #ea6612c8
 import torch
 from torch import Tensor
 from torchvision import ops
 
-# %% ../nbs/04_boxes.ipynb #807b1f21
+# %% ../nbs/04_boxes.ipynb #ad93c0fe
 def to_corners(boxes: Tensor,   # (N, 4)
                form: str,       # "xywh", "cxcywh" or "xyxy"
               ) -> Tensor:      # (N, 4), x1 y1 x2 y2
@@ -29,12 +29,12 @@ def _as_boxes(boxes) -> Tensor: # (N, 4), float
     if bad := (~torch.isfinite(b)).any(1).nonzero().flatten().tolist(): raise ValueError(f"box {bad[0]} is {b[bad[0]].tolist()}: coordinates must be finite numbers")
     return b
 
-# %% ../nbs/04_boxes.ipynb #609f8f4b
+# %% ../nbs/04_boxes.ipynb #19faf689
 def area(boxes: Tensor) -> Tensor: # (N, 4) -> (N,)
     "Width times height; 0 for a box without extent or with corners in the wrong order."
     b = _as_boxes(boxes); return (b[:, 2] - b[:, 0]).clamp(min=0) * (b[:, 3] - b[:, 1]).clamp(min=0)
 
-# %% ../nbs/04_boxes.ipynb #ddd29039
+# %% ../nbs/04_boxes.ipynb #de1008cd
 def clip(boxes: Tensor, height: float, width: float) -> Tensor: # (N, 4) -> (N, 4)
     "Boxes cut at the borders of an image."
     return ops.clip_boxes_to_image(_as_boxes(boxes), (height, width))
@@ -43,7 +43,7 @@ def inside(boxes: Tensor, height: float, width: float) -> Tensor: # (N, 4) -> (N
     "Which boxes have some area within an image."
     return area(clip(boxes, height, width)) > 0
 
-# %% ../nbs/04_boxes.ipynb #0894fb67
+# %% ../nbs/04_boxes.ipynb #d0171750
 def iou(a: Tensor, b: Tensor) -> Tensor: # (A, 4), (B, 4) -> (A, B)
     "Intersection over union of every pair; 0 where both boxes are without area."
     a, b = _as_boxes(a), _as_boxes(b)
@@ -54,14 +54,14 @@ def _iou(a, b): # for boxes of which some have no area
     shared = (torch.minimum(a[:, None, 2:], b[:, 2:]) - torch.maximum(a[:, None, :2], b[:, :2])).clamp(min=0).prod(-1)
     return shared / (area(a)[:, None] + area(b) - shared).clamp(min=torch.finfo(a.dtype).tiny)
 
-# %% ../nbs/04_boxes.ipynb #63e71ed9
+# %% ../nbs/04_boxes.ipynb #23f62bd1
 def union_box(boxes: Tensor) -> Tensor: # (N, 4) -> (4,)
     "The smallest box that holds all. Raises ValueError if there are none."
     b = _as_boxes(boxes)
     if not len(b): raise ValueError("no boxes: there is no box around nothing")
     return torch.cat([b[:, :2].amin(0), b[:, 2:].amax(0)])
 
-# %% ../nbs/04_boxes.ipynb #89b3c0d7
+# %% ../nbs/04_boxes.ipynb #5fb66df8
 def nms(boxes: Tensor, scores: Tensor, # (N, 4), (N,)
         threshold: float,              # of IoU, above which the lower score goes
         limit: int | None = None,      # stop when so many are kept

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Decoded', 'captions', 'greedy', 'sample', 'beam_search', 'diverse_beam_search']
 
-# %% ../nbs/16_decoding.ipynb #29f6d8b4
+# %% ../nbs/16_decoding.ipynb #1bd435ea
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from .vocab import Vocab
 
-# %% ../nbs/16_decoding.ipynb #61fe0936
+# %% ../nbs/16_decoding.ipynb #85c06f3f
 @dataclass
 class Decoded:
     "Sentences for each image, best first, and their log-probabilities."
@@ -29,7 +29,7 @@ def captions(decoded: Decoded, vocab: Vocab) -> list[str]: # one text an image
     "The best sentence of each image as text."
     return [vocab.decode(t) for t in decoded.tokens]
 
-# %% ../nbs/16_decoding.ipynb #c9a2e516
+# %% ../nbs/16_decoding.ipynb #4f632781
 @contextmanager
 def _ready(model, banned=()):
     "The model without dropout while it is decoded. Raises ValueError for a banned number that is no word."
@@ -45,11 +45,12 @@ def _constrain(log_p: Tensor,      # next-word log-probabilities, shape (N, V)
                banned: list[int],  # never to be chosen
                no_repeat: int,     # length of word sequences that may not occur twice; 0: all may
               ) -> Tensor:         # the same shape, forbidden words at minus infinity
-    "Take away what must not be said. Raises FloatingPointError for NaN."
+    "Take away what must not be said. Raises FloatingPointError for NaN, ValueError if nothing is left."
     if torch.isnan(log_p).any(): raise FloatingPointError("the model's log-probabilities are NaN: check its weights and the image vectors")
     n, t = no_repeat, words.shape[1]
     if banned or (n and t >= n): log_p = log_p.clone()
     if banned: log_p[:, banned] = -torch.inf
+    if banned and (log_p == -torch.inf).all(1).any(): raise ValueError(f"{len(set(banned))} banned words leave nothing to say: allow END at least")
     if n and t >= n:
         grams = words.unfold(1, n, 1)                                          # every n words in a row
         same = (grams[:, :, :-1] == words[:, None, t - n + 1:]).all(-1) if n > 1 else torch.ones_like(grams[:, :, 0], dtype=torch.bool)
@@ -57,7 +58,7 @@ def _constrain(log_p: Tensor,      # next-word log-probabilities, shape (N, V)
         log_p[row[last != 0], last[last != 0]] = -torch.inf                    # END may always come
     return log_p
 
-# %% ../nbs/16_decoding.ipynb #6d4675d2
+# %% ../nbs/16_decoding.ipynb #8ea66cdd
 def _truncate(log_p: Tensor, top_k: int | None, top_p: float | None) -> Tensor: # (N, V), unlikely words at minus infinity
     "Keep the k likeliest words, or the nucleus that holds a share p."
     if top_k: log_p = log_p.masked_fill(log_p < log_p.topk(min(top_k, log_p.shape[1])).values[:, -1:], -torch.inf)
@@ -66,7 +67,7 @@ def _truncate(log_p: Tensor, top_k: int | None, top_p: float | None) -> Tensor: 
         log_p = log_p.masked_fill(torch.zeros_like(log_p, dtype=torch.bool).scatter(1, i, before >= top_p), -torch.inf)
     return log_p
 
-# %% ../nbs/16_decoding.ipynb #c344f817
+# %% ../nbs/16_decoding.ipynb #c64410be
 @torch.inference_mode()
 def _walk(model, image_vectors, choose, max_len, banned=(), no_repeat=0) -> Decoded:
     "Choose one word a step for every image."
@@ -84,7 +85,7 @@ def _walk(model, image_vectors, choose, max_len, banned=(), no_repeat=0) -> Deco
 
 def _until_end(words, end): return words[:words.index(end)] if end in words else words
 
-# %% ../nbs/16_decoding.ipynb #0327c9fe
+# %% ../nbs/16_decoding.ipynb #a968ddfc
 def greedy(model, image_vectors: Tensor, # shape (K, D)
            max_len: int = 20,            # words at most
            **constraints,                # `banned`, `no_repeat`
@@ -103,7 +104,7 @@ def sample(model, image_vectors: Tensor,  # shape (K, D)
     draw = lambda lp: torch.multinomial((_truncate(lp, top_k, top_p) / temperature).softmax(-1), 1, generator=generator)[:, 0]
     with _ready(model, constraints.get("banned", ())): return _walk(model, image_vectors, draw, max_len, **constraints)
 
-# %% ../nbs/16_decoding.ipynb #8367ad41
+# %% ../nbs/16_decoding.ipynb #55dac82d
 def _extend(score: Tensor,   # sums of log-probabilities, shape (K, b)
             length: Tensor,  # words and END so far, shape (K, b)
             done: Tensor,    # finished, shape (K, b)
@@ -121,7 +122,7 @@ def _extend(score: Tensor,   # sums of log-probabilities, shape (K, b)
     key, i = key.flatten(1).topk(min(width, key[0].numel()))
     return i // word.shape[-1], word.flatten(1).gather(1, i), total.flatten(1).gather(1, i), key
 
-# %% ../nbs/16_decoding.ipynb #4f4696f5
+# %% ../nbs/16_decoding.ipynb #a0d4bc16
 @torch.inference_mode()
 def _beam(model, v, width, max_len, alpha, banned, no_repeat, n_best, bonus=None):
     "Beam search for one batch of images; `bonus(t, log_p)` may shift the choice, for diverse beams."
@@ -143,7 +144,7 @@ def _beam(model, v, width, max_len, alpha, banned, no_repeat, n_best, bonus=None
         if (done[:, 0].all() if n_best == 1 and not alpha else done.all()): break
     return words, score, key
 
-# %% ../nbs/16_decoding.ipynb #4480c2a4
+# %% ../nbs/16_decoding.ipynb #414be43d
 def beam_search(model, image_vectors: Tensor, # shape (K, D)
                 beam_size: int = 7,           # the paper's
                 max_len: int = 20,            # words at most, as in the authors' code
@@ -164,7 +165,7 @@ def beam_search(model, image_vectors: Tensor, # shape (K, D)
             beams.append([_until_end(w[i], model.end_id) for i in kept]); log_probs.append([s[i] for i in kept])
     return Decoded(beams, log_probs)
 
-# %% ../nbs/16_decoding.ipynb #19df16fa
+# %% ../nbs/16_decoding.ipynb #1c46fce1
 def diverse_beam_search(model, image_vectors: Tensor, # shape (K, D)
                         groups: int = 3,      # searches, each told what the earlier ones said
                         group_size: int = 2,  # beam width of each

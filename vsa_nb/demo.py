@@ -6,7 +6,7 @@
 __all__ = ['region_words', 'Eye', 'Scenes', 'region_loss', 'train_eye', 'truth_share', 'score_row', 'demo_configs',
            'caption_rows', 'write_page', 'run_demo', 'main']
 
-# %% ../nbs/59_demo.ipynb #0a22f44c
+# %% ../nbs/59_demo.ipynb #6a18cb4f
 import html, json, time
 from pathlib import Path
 import pandas as pd
@@ -26,7 +26,7 @@ from .training import FitConfig, Run, fit, seed_everything, write_record
 from .world import load_truth, true_phrases, write_world
 from .vocab import Vocab, tokenize
 
-# %% ../nbs/59_demo.ipynb #f12f14ba
+# %% ../nbs/59_demo.ipynb #49310f50
 def region_words(items: list, root: str | Path, vocab: Vocab # images, the world's folder, its words
                 ) -> list[tuple[Tensor, Tensor]]:            # for each image boxes (N, 4), and shares (N, n_outputs)
     "The boxes of each image's region phrases, and the words said of each."
@@ -41,7 +41,7 @@ def region_words(items: list, root: str | Path, vocab: Vocab # images, the world
         out.append((torch.tensor(list(said)), t))
     return out
 
-# %% ../nbs/59_demo.ipynb #dff788bc
+# %% ../nbs/59_demo.ipynb #6c41bd3e
 class Eye(nn.Module):
     "The small backbone with a word classifier in each cell of its map."
     def __init__(self, n_words: int): super().__init__(); self.backbone = Backbone("small", None, "map"); self.words = nn.Conv2d(self.backbone.channels, n_words, 1)
@@ -60,7 +60,7 @@ def region_loss(eye: Eye, batch: tuple) -> Tensor: # images, boxes of each image
     inner = [b * .75 + b[:, [2, 3, 0, 1]] * .25 for b in boxes]
     return F.binary_cross_entropy_with_logits(roi_align(m.float(), inner, 1, m.shape[-1] / images.shape[-1], 2).flatten(1), shares, reduction="sum") / len(shares)
 
-# %% ../nbs/59_demo.ipynb #1b3eccc7
+# %% ../nbs/59_demo.ipynb #45fd4ee8
 def train_eye(items, root, vocab, folder, epochs: int = 5, seed: int = 0, progress: bool = True) -> tuple[VectorTable, Run]: # a vector for every image
     "Train the eye on the training images' phrases; return vectors of all images."
     seed_everything(seed); eye = Eye(vocab.n_outputs).to(memory_format=torch.channels_last); train, held_out = (Scenes(items.split(s), root, vocab) for s in ("train", "val"))
@@ -73,7 +73,7 @@ def train_eye(items, root, vocab, folder, epochs: int = 5, seed: int = 0, progre
     seen = v[[i.split == "train" for i in items]]
     return VectorTable([i.file.name for i in items], ((v - seen.mean(0)) / (seen.std(0) + 1e-3)).half().numpy()), run
 
-# %% ../nbs/59_demo.ipynb #49451c4f
+# %% ../nbs/59_demo.ipynb #366d4220
 def truth_share(sentences: list[str], files: list[str], truth: dict) -> float: # percent
     "Noun phrases that are true of their scene, of all noun phrases."
     counts = [true_phrases(s, truth[f]["things"]) for s, f in zip(sentences, files, strict=True)]
@@ -84,7 +84,7 @@ def score_row(name: str, sentences: list[str], data: CaptionData, truth: dict) -
     training = [s for some in data.sentences["train"] for s in some]
     return {"model": name, **evaluate(sentences, data.sentences["test"]), "true phrases": truth_share(sentences, data.files["test"], truth), "seen in training": seen_in_training(sentences, training)}
 
-# %% ../nbs/59_demo.ipynb #da21ad61
+# %% ../nbs/59_demo.ipynb #e2746db5
 def demo_configs(epochs: int) -> list[GeneratorConfig]:
     "The paper's network and the LSTM, at the world's size."
     f = lambda lr: FitConfig(epochs=epochs, batch_size=100, optimizer="adam", lr=lr, schedule="cosine", ema=.99, precision="bfloat16")
@@ -96,7 +96,7 @@ def caption_rows(run: Run, name: str, data: CaptionData, truth: dict) -> tuple[l
     model, v = run.validated.eval(), data.vectors["test"]; out = {"beam 1": captions(greedy(model, v), data.vocab), "beam 7": captions(beam_search(model, v), data.vocab)}
     return [score_row(f"{name}, {b}", s, data, truth) for b, s in out.items()], out["beam 7"]
 
-# %% ../nbs/59_demo.ipynb #62231ffb
+# %% ../nbs/59_demo.ipynb #7ebf46f4
 def write_page(out: Path, title: str, parts: list) -> Path: # parts: ("h2" | "p", text), ("table", DataFrame) or ("img", file name)
     "One HTML page without any request to the outside."
     body = []
@@ -108,7 +108,7 @@ def write_page(out: Path, title: str, parts: list) -> Path: # parts: ("h2" | "p"
     (out / "index.html").write_text(f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title><style>{style}</style><h1>{html.escape(title)}</h1>\n' + "\n".join(body) + "</html>\n", encoding="utf-8")
     return out / "index.html"
 
-# %% ../nbs/59_demo.ipynb #2af59807
+# %% ../nbs/59_demo.ipynb #5e28b780
 def run_demo(out: str | Path = "demo_output", # the folder to write
              n_train: int = 8000, eye_epochs: int = 5, epochs: int = 8, # sizes; the defaults take some minutes on 4 cores
              seed: int = 0, progress: bool = True, say=print) -> pd.DataFrame: # the table
@@ -127,7 +127,7 @@ def run_demo(out: str | Path = "demo_output", # the folder to write
         write_record(out / "records" / f"record-{config.name.lower()}.json", f"world, {config.name}", config, more[1] | {"model": None}, data.fingerprint, seed, run.seconds)
     stage("5/5 tables and pictures"); return _write_demo(out, rows, data, items, curves, said, say, t0)
 
-# %% ../nbs/59_demo.ipynb #246860cf
+# %% ../nbs/59_demo.ipynb #576b97b4
 def _write_demo(out, rows, data, items, curves, said, say, t0) -> pd.DataFrame:
     "Tables, pictures, page."
     import matplotlib.pyplot as plt
