@@ -7,7 +7,7 @@ __all__ = ['GeneratorConfig', 'lstm_config', 'joined_config', 'CaptionData', 'ca
            'consensus', 'decode_split', 'score_split', 'pack_sentences', 'unpack_sentences', 'report', 'nearest_images',
            'nearest_neighbour', 'report_baselines', 'join_vectors', 'load_flickr8k_data', 'run_recipe', 'main']
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #1352cded
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #f06e772b
 import json, math, time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -23,7 +23,7 @@ from ..multimodal_rnn import CaptionPairs, MultimodalRNN, as_is, perplexity
 from ..training import FitConfig, Run, fit, load_checkpoint, seed_everything, write_record
 from ..vocab import Vocab, tokenize
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #14989391
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #b6e8bab7
 @dataclass
 class GeneratorConfig:
     "A full-image generator and how it is trained."
@@ -48,7 +48,7 @@ def joined_config(**changes) -> GeneratorConfig:
     "The LSTM row for joined vectors (`join_vectors`)."
     return lstm_config(**{**dict(name="LSTM, joined vectors", hidden_dim=768), **changes})
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #e03b8692
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #ace51cc4
 @dataclass
 class CaptionData:
     "Vectors and sentences of each split, and the vocabulary of the training split."
@@ -69,7 +69,7 @@ def caption_data(items: list[CaptionedImage], # from any reader of page 03
     return CaptionData(vocab, {s: [i.file.name for i in some] for s, some in by.items()}, {s: table[some] for s, some in by.items()},
                        {s: [i.sentences for i in some] for s, some in by.items()}, fingerprint(items))
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #009e8da5
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #3869ca35
 def train_generator(config: GeneratorConfig, # what to train
                     data: CaptionData,       # on what
                     folder: str | Path,      # where the run is kept; a run that stopped there goes on
@@ -85,7 +85,7 @@ def train_generator(config: GeneratorConfig, # what to train
     return fit(model, pairs, lambda m, b: m.caption_loss(b["vectors"], b["inputs"], b["targets"]), lambda m: {"val_perplexity": perplexity(m, held_out.batches())},
                FitConfig(**{**asdict(config.fit), "seed": seed}), folder, monitor="val_perplexity", collate=as_is, progress=progress)
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #22dfda60
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #457b97b6
 class CiderD:
     "CIDEr-D of token lists, with document frequencies taken once."
     def __init__(self, references: list[list[list]]): # for each image its sentences as lists of words or word numbers
@@ -103,7 +103,7 @@ class CiderD:
             total += math.exp(-(length - rlength) ** 2 / 72) * alike
         return 10 * total / 4 / len(references)
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #ef6dd7de
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #5e628690
 def consensus(model: MultimodalRNN, image_vectors: Tensor, # a generator; (K, D)
               cider: CiderD,              # with training frequencies, over word numbers
               beam_size: int = 20,        # candidates: the beam's
@@ -120,7 +120,7 @@ def consensus(model: MultimodalRNN, image_vectors: Tensor, # a generator; (K, D)
             best.append(max(zip(some, logs), key=lambda c: cider(c[0], refs) + weight * c[1] / (len(c[0]) + 1) ** .7))
     return Decoded([[s] for s, _ in best], [[p] for _, p in best])
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #684b1915
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #f370f6e1
 def decode_split(run: Run, data: CaptionData, # a finished run and its data
                  split: str = "val",          # which images
                  beam_size: int = 7,          # 1 is greedy
@@ -138,7 +138,7 @@ def decode_split(run: Run, data: CaptionData, # a finished run and its data
         out[row["epoch"]] = captions(said, data.vocab)
     return out
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #23b0fa85
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #38a0a563
 def score_split(sentences: dict,   # epoch -> one sentence an image
                 data: CaptionData, # with the references
                 split: str,        # which images
@@ -148,7 +148,7 @@ def score_split(sentences: dict,   # epoch -> one sentence an image
     each = {e: {**evaluate(c, data.sentences[split]), "seen in training": seen_in_training(c, training)} for e, c in sentences.items()}
     return {m: sum(s[m] for s in each.values()) / len(each) for m in next(iter(each.values()))}, each
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #fa0ed3a4
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #f030ca1a
 def pack_sentences(sentences: dict # epoch -> one sentence an image
                   ) -> dict:       # {"sentences": distinct ones, "checkpoints": epoch -> numbers}
     "Each distinct sentence once."
@@ -159,7 +159,7 @@ def unpack_sentences(packed: dict) -> dict: # what `pack_sentences` was given
     "The sentences of each checkpoint again."
     return {int(e): [packed["sentences"][i] for i in c] for e, c in packed["checkpoints"].items()}
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #a0cbaca3
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #73cc7888
 def report(run: Run, config: GeneratorConfig, data: CaptionData, # what was trained, on what
            folder: str | Path,          # where records go: nbs/results/... for those of the book
            split: str = "val",          # "test" only for finished configurations
@@ -179,7 +179,7 @@ def report(run: Run, config: GeneratorConfig, data: CaptionData, # what was trai
     return write_record(f, name, config, mean, data.fingerprint, seed, run.seconds, split=split, beam_size=beam_size, length_penalty=length_penalty, agree=agree,
                         checkpoints=each, perplexity=run.best(1)[0]["val_perplexity"], history=run.history.round(4).to_dict("list"))
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #08c5c9d0
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #3fdcbd40
 def nearest_images(data: CaptionData,   # vectors
                    split: str = "test", # whose images ask
                   ) -> list[int]:       # a training image for each
@@ -190,7 +190,7 @@ def nearest_neighbour(data: CaptionData, split: str = "test") -> list[str]: # on
     "The first sentence of the nearest training image."
     return [data.sentences["train"][i][0] for i in nearest_images(data, split)]
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #53553346
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #8c11555a
 def report_baselines(data: CaptionData, folder: str | Path, split: str = "test") -> list[dict]: # two records
     "Records of the rows that need no training: nearest neighbour, and one person against the others."
     t, said = time.perf_counter(), nearest_neighbour(data, split); out = []
@@ -200,7 +200,7 @@ def report_baselines(data: CaptionData, folder: str | Path, split: str = "test")
     (Path(folder) / f"nearest-{split}.json").write_text(json.dumps({"images": data.files[split], "nearest": [data.files["train"][i] for i in nearest_images(data, split)]}))
     return out
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #8a376895
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #25b2aa80
 def join_vectors(items: list[CaptionedImage], table: VectorTable, # images, and the vectors to which others are joined
                  folder: str | Path, sizes: tuple = (224, 448)    # where the others are cached; sides of the images
                 ) -> VectorTable:
@@ -228,7 +228,7 @@ def run_recipe(config: GeneratorConfig, data: CaptionData, folder, results, seed
         records += [report(run, config, data, results, split, *(setting or (20, .7)), k=5 if split == "test" else 1, agree=setting is None) for split in splits for setting in settings]
     return records
 
-# %% ../../nbs/recipes/41_full_image_generator.ipynb #13767bcb
+# %% ../../nbs/recipes/41_full_image_generator.ipynb #d398cf0b
 @call_parse
 def main(folder: str = "runs",         # where checkpoints are kept
          results: str = "nbs/results/full_image_generator", # where records and sentences go
