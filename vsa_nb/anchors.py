@@ -5,19 +5,19 @@
 # %% auto #0
 __all__ = ['SIZES', 'sizes_for', 'map_size', 'field_centre', 'anchor_grid', 'per_anchor', 'shape_iou', 'fit_sizes']
 
-# %% ../nbs/21_anchors.ipynb #a2e291e4
+# %% ../nbs/21_anchors.ipynb #61975efc
 import torch
 from torch import Tensor, nn
 from .backbones import stride_of
 from .boxes import iou
 
-# %% ../nbs/21_anchors.ipynb #90fe063e
+# %% ../nbs/21_anchors.ipynb #614d294c
 SIZES = ((45, 90), (90, 45), (64, 64),
          (90, 180), (180, 90), (128, 128),
          (181, 362), (362, 181), (256, 256),
          (362, 724), (724, 362), (512, 512)) # (width, height) on images of 720 pixels
 
-# %% ../nbs/21_anchors.ipynb #321db62e
+# %% ../nbs/21_anchors.ipynb #babe4efb
 def sizes_for(longest: float,  # side of the images, in pixels
               sizes=SIZES,     # (width, height) for images of `reference` pixels
               reference: float = 720,
@@ -26,27 +26,29 @@ def sizes_for(longest: float,  # side of the images, in pixels
     if not longest > 0: raise ValueError(f"the longest side is {longest}: give the images' size in pixels")
     return tuple((w * longest / reference, h * longest / reference) for w, h in sizes)
 
-# %% ../nbs/21_anchors.ipynb #9a889cc8
+# %% ../nbs/21_anchors.ipynb #f68c9425
 def map_size(pixels: int, stride: int = 16, ceil: bool = False) -> int: # side of an image, its map's stride, poolings that keep an incomplete window
     "Cells along one side, for a network whose poolings are 2 x 2 and whose convolutions keep the size."
     return -(-pixels // stride) if ceil else pixels // stride
 
-# %% ../nbs/21_anchors.ipynb #84ddda36
+# %% ../nbs/21_anchors.ipynb #1bc44cbf
 @torch.no_grad()
 def field_centre(net: nn.Module, # a convolutional body or a map Backbone
                  size: int = 256, # of the image that is tried
                 ) -> float:      # x and y of the first cell's centre, in continuous pixels
-    "Where the first cell of a network's map looks; strided layers must lie one after another, not side by side."
-    shift, was = [.5], net.training; first = lambda v: v[0] if isinstance(v, (tuple, list)) else v
+    "Where the first cell of a network's map looks. Raises ValueError if layers that shift it lie side by side."
+    shift, seen, was = [.5], set(), net.training; first = lambda v: v[0] if isinstance(v, (tuple, list)) else v
     def add(m, inputs, out):
         k, p, d = first(m.kernel_size), first(m.padding), first(getattr(m, "dilation", 1))
-        shift[0] += ((k - 1) * d / 2 - p) * stride_of(size, inputs[0].shape[-1])
+        j = stride_of(size, inputs[0].shape[-1]); move = ((k - 1) * d / 2 - p) * j; shift[0] += move
+        if move and first(m.stride) > 1 and j in seen: raise ValueError(f"two {j}-pixel layers shift the map side by side: find the centre by hand and give it to `anchor_grid`")
+        if move and first(m.stride) > 1: seen.add(j)
     hooks = [m.register_forward_hook(add) for m in net.modules() if isinstance(m, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d))]
     try: net.eval()(torch.zeros(1, 3, size, size, device=next(net.parameters()).device))
     finally: [h.remove() for h in hooks]; net.train(was)
     return shift[0]
 
-# %% ../nbs/21_anchors.ipynb #b4646b17
+# %% ../nbs/21_anchors.ipynb #e0b5ab61
 def anchor_grid(height: int, width: int, # of the map, in cells
                 stride=16,               # pixels from cell to cell, or a pair (x, y)
                 sizes=SIZES,             # k pairs (width, height), in pixels
@@ -62,7 +64,7 @@ def anchor_grid(height: int, width: int, # of the map, in cells
     centres = (torch.stack([x, y], -1) * s + c).view(-1, 2)
     return torch.cat([centres - wh[:, None] / 2, centres + wh[:, None] / 2], -1).view(-1, 4)
 
-# %% ../nbs/21_anchors.ipynb #07d34fd9
+# %% ../nbs/21_anchors.ipynb #5bfd3248
 def per_anchor(outputs: Tensor, # of a 1 x 1 convolution, shape (k * d, H', W')
                k: int,          # anchors a cell
               ) -> Tensor:      # (k * H' * W', d), in the order of `anchor_grid`
@@ -70,7 +72,7 @@ def per_anchor(outputs: Tensor, # of a 1 x 1 convolution, shape (k * d, H', W')
     if len(outputs) % k: raise ValueError(f"{len(outputs)} channels cannot be shared among {k} anchors: give k times d channels")
     return outputs.unflatten(0, (k, -1)).movedim(1, -1).flatten(0, -2)
 
-# %% ../nbs/21_anchors.ipynb #d85aecc4
+# %% ../nbs/21_anchors.ipynb #7d4c4b03
 def shape_iou(wh: Tensor,    # widths and heights, shape (N, 2)
               sizes,         # k pairs (width, height)
              ) -> Tensor:    # (N, k)
@@ -79,7 +81,7 @@ def shape_iou(wh: Tensor,    # widths and heights, shape (N, 2)
     if not (a > 0).all() or not (b > 0).all(): raise ValueError("a width or height is not positive: leave out boxes without extent")
     return iou(torch.cat([-a, a], 1), torch.cat([-b, b], 1).to(a.device))
 
-# %% ../nbs/21_anchors.ipynb #f055129b
+# %% ../nbs/21_anchors.ipynb #2a3ba101
 def fit_sizes(wh: Tensor,           # widths and heights of a data set's boxes, shape (N, 2)
               k: int = 12, steps: int = 100, seed: int = 0,
              ) -> tuple:            # k pairs (width, height), by area

@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'grid_boxes', 'edge_boxes', 'selective_search', 'detector_boxes', 'propose', 'crop_vectors',
            'pooled_vectors', 'RegionEmbedding', 'RegionTable', 'extract_regions']
 
-# %% ../nbs/10_region_embedding.ipynb #ec62e4c4
+# %% ../nbs/10_region_embedding.ipynb #222ba295
 import hashlib, json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +21,7 @@ from .backbones import Backbone
 from .boxes import clip, inside, nms
 from .datasets import CaptionedImage, load_image
 
-# %% ../nbs/10_region_embedding.ipynb #d85a017c
+# %% ../nbs/10_region_embedding.ipynb #8ea93d3c
 def grid_boxes(height: int, width: int, n: int = 19) -> Tensor: # (<= n, 4)
     "Evenly spread boxes of three sizes, large ones first."
     out = []
@@ -30,7 +30,7 @@ def grid_boxes(height: int, width: int, n: int = 19) -> Tensor: # (<= n, 4)
         out += [(x, y, x + w, y + h) for y in np.linspace(0, height - h, k) for x in np.linspace(0, width - w, k)]
     return torch.tensor(out[:n], dtype=torch.float)
 
-# %% ../nbs/10_region_embedding.ipynb #aaada760
+# %% ../nbs/10_region_embedding.ipynb #5a2230d4
 def _edges(image: np.ndarray, sigma: float = 1.) -> tuple[np.ndarray, np.ndarray]: # (H, W, 3) float -> strength, orientation
     "Gradient edges, thinned."
     import cv2
@@ -50,12 +50,12 @@ def edge_boxes(image: Tensor,        # (3, H, W)
     a = np.ascontiguousarray(image.permute(1, 2, 0).float().numpy())
     if model: d = cv2.ximgproc.createStructuredEdgeDetection(str(model)); e = d.detectEdges(a); o = d.computeOrientation(e); e = d.edgesNms(e, o)
     else: e, o = _edges(a)
-    finder = cv2.ximgproc.createEdgeBoxes(); finder.setMaxBoxes(200); finder.setMinBoxArea(a.shape[0] * a.shape[1] / 128)
+    finder = cv2.ximgproc.createEdgeBoxes(); finder.setMaxBoxes(200); finder.setMinBoxArea(a.shape[0] * a.shape[1] / 64)
     found = finder.getBoundingBoxes(e, o); found = found[0] if isinstance(found, tuple) else found
     b = torch.tensor([(x, y, x + w, y + h) for x, y, w, h in found], dtype=torch.float).reshape(-1, 4)
     return b[nms(b, -torch.arange(len(b), dtype=torch.float), overlap)[:n]]
 
-# %% ../nbs/10_region_embedding.ipynb #149047de
+# %% ../nbs/10_region_embedding.ipynb #f61a3de0
 def selective_search(image: Tensor, n: int = 19) -> Tensor: # (3, H, W) -> (<= n, 4)
     "The first boxes of OpenCV's selective search, in its fast setting."
     import cv2
@@ -68,7 +68,7 @@ def detector_boxes(image: Tensor, detector: nn.Module, n: int = 19) -> Tensor: #
     "The most confident boxes of a detector."
     found = detector.eval()([image])[0]; return found["boxes"][nms(found["boxes"], found["scores"], .7)[:n]]
 
-# %% ../nbs/10_region_embedding.ipynb #424bdb63
+# %% ../nbs/10_region_embedding.ipynb #66349773
 METHODS = {"edge": edge_boxes, "selective": selective_search, "grid": lambda image, n: grid_boxes(*image.shape[-2:], n)}
 
 def propose(image: Tensor,          # (3, H, W)
@@ -86,7 +86,7 @@ def propose(image: Tensor,          # (3, H, W)
     b = clip(b, h, w); b = b[inside(b, h, w)][:n]; whole = torch.tensor([[0., 0., w, h]])
     return torch.cat([b, whole.expand(n + 1 - len(b), 4)])
 
-# %% ../nbs/10_region_embedding.ipynb #afc3695d
+# %% ../nbs/10_region_embedding.ipynb #f4809f5c
 @torch.inference_mode()
 def crop_vectors(backbone: Backbone, image: Tensor, boxes: Tensor, # (3, H, W), (M, 4)
                  size: int = 224) -> Tensor:                       # (M, D)
@@ -103,7 +103,7 @@ def pooled_vectors(feature_map: Tensor, # (C, H', W')
     c, h, w = feature_map.shape; b = torch.as_tensor(boxes, dtype=torch.float, device=feature_map.device) * torch.tensor([w / image_size[1], h / image_size[0]] * 2, device=feature_map.device)
     return roi_align(feature_map[None].float(), [b], (3, 3), aligned=True, sampling_ratio=2).mean((2, 3))
 
-# %% ../nbs/10_region_embedding.ipynb #726a9b1c
+# %% ../nbs/10_region_embedding.ipynb #58790c82
 class RegionEmbedding(nn.Module):
     "Eq. 1: region vectors into the common space."
     def __init__(self, dim: int, h: int = 1000, # D; size of the common space
@@ -117,7 +117,7 @@ class RegionEmbedding(nn.Module):
         if self.image is not None: v = torch.cat([v[:, :-1], v[:, -1:] + self.image(image_vectors)[:, None]], 1)
         return v
 
-# %% ../nbs/10_region_embedding.ipynb #c2845b18
+# %% ../nbs/10_region_embedding.ipynb #ddc49d45
 class RegionTable:
     "Regions of many images, by name."
     def __init__(self, names: list[str], boxes: Tensor, vectors: Tensor): # K names, (K, M, 4), (K, M, D) float16
@@ -136,7 +136,7 @@ class RegionTable:
     def load(cls, path) -> "RegionTable":
         with safe_open(path, "pt") as f: return cls(json.loads(f.metadata()["images"]), f.get_tensor("boxes"), f.get_tensor("vectors"))
 
-# %% ../nbs/10_region_embedding.ipynb #8b9850a3
+# %% ../nbs/10_region_embedding.ipynb #1cad446f
 def _regions_of(backbone, paths, method, n, how, size, batch_size, precision, pool): # -> boxes (K, M, 4), vectors (K, M, D)
     images = list(pool.map(load_image, paths)); boxes = list(pool.map(lambda i: propose(i, method, n), images)); out = []
     for k in range(0, len(paths), batch_size):
