@@ -6,7 +6,7 @@
 __all__ = ['word_scores', 'score_matrix', 'ranking_loss', 'fragment_loss', 'AlignmentModel', 'AlignmentPairs', 'init_scores',
            'save_alignment', 'load_alignment']
 
-# %% ../nbs/12_alignment.ipynb #d30dd05b
+# %% ../nbs/12_alignment.ipynb #6f9848f1
 import json
 from pathlib import Path
 import torch
@@ -19,7 +19,7 @@ from .regions import RegionEmbedding
 from .training import load_checkpoint, save_checkpoint
 from .vocab import Vocab, pad_sequences
 
-# %% ../nbs/12_alignment.ipynb #80e150ef
+# %% ../nbs/12_alignment.ipynb #c6a2d0e8
 def word_scores(v: Tensor, s: Tensor, lengths: Tensor, # (K, M, h), (L, T, h), (L,)
                 mask: Tensor | None = None,            # (K, M), False where a region is only padding
                ) -> tuple[Tensor, Tensor]:             # products (K, M, N) with all words of all sentences, and each word's sentence (N,)
@@ -29,7 +29,7 @@ def word_scores(v: Tensor, s: Tensor, lengths: Tensor, # (K, M, h), (L, T, h), (
     if not v.shape[1]: raise ValueError("images without regions: add the whole image as one")
     real = torch.arange(s.shape[1], device=s.device) < lengths[:, None]
     p = (v.flatten(0, 1) @ s[real].T).view(*v.shape[:2], -1)
-    if torch.isnan(p.detach()).any(): raise ValueError(f"scores of image {torch.isnan(p).flatten(1).any(1).nonzero()[0].item()} are NaN: check its region vectors")
+    if not p.detach().sum().isfinite() and (bad := (~p.isfinite()).flatten(1).any(1)).any(): raise ValueError(f"scores of image {bad.nonzero()[0].item()} are NaN or infinite: check its region vectors")
     return (p if mask is None else p.masked_fill(~mask[..., None], -torch.inf)), real.nonzero()[:, 0]
 
 def score_matrix(v: Tensor, s: Tensor, lengths: Tensor, # (K, M, h), (L, T, h), (L,)
@@ -39,11 +39,11 @@ def score_matrix(v: Tensor, s: Tensor, lengths: Tensor, # (K, M, h), (L, T, h), 
                 ) -> Tensor:                            # (K, L)
     "How well each image fits each sentence. Raises ValueError for an unknown score."
     if score not in ("max", "sum"): raise ValueError(f"score is {score!r}: use 'max' (Eq. 8) or 'sum' (Eq. 7)")
-    p, sentence = word_scores(v, s, lengths, mask); p = p.amax(1) if score == "max" else F.relu(p).sum(1)
+    p, sentence = word_scores(v, s, lengths, mask); p = p.max(1).values if score == "max" else F.relu(p).sum(1)
     S = p.new_zeros(len(v), len(s)).index_add(1, sentence, p)
     return S / lengths if per_word else S
 
-# %% ../nbs/12_alignment.ipynb #817416b6
+# %% ../nbs/12_alignment.ipynb #3a7bb35f
 def ranking_loss(S: Tensor,              # (K, L)
                  margin: float = 1.,
                  image_of_sentence: Tensor | None = None, # (L,) row of each sentence's image; None: sentence k belongs to image k
@@ -58,7 +58,7 @@ def ranking_loss(S: Tensor,              # (K, L)
     if hardest: return (images.amax(0) + sentences.amax(1)).mean()
     return (images.sum() + sentences.sum()) / S.shape[1]
 
-# %% ../nbs/12_alignment.ipynb #988a209c
+# %% ../nbs/12_alignment.ipynb #220d3321
 def fragment_loss(v: Tensor, s: Tensor, lengths: Tensor, # as for `score_matrix`
                   own: Tensor,                           # (L,) row of each sentence's image
                   guess: bool = True,                    # multiple-instance guess; False: every pair of a true image counts as true
@@ -69,7 +69,7 @@ def fragment_loss(v: Tensor, s: Tensor, lengths: Tensor, # as for `score_matrix`
     y = torch.where(true & y, 1., -1.); cost = F.relu(1 - y * p); yes = y > 0
     return cost[yes].mean() + cost[~yes].mean() if (~yes).any() else cost[yes].mean()
 
-# %% ../nbs/12_alignment.ipynb #5ea0f098
+# %% ../nbs/12_alignment.ipynb #494185f6
 class AlignmentModel(nn.Module):
     "Regions and words in one space."
     def __init__(self,
@@ -96,7 +96,7 @@ class AlignmentModel(nn.Module):
         loss = ranking_loss(score_matrix(v, s, batch["lengths"], c["score"], per_word=c["per_word"]), image_of_sentence=batch["own"], hardest=c["hardest"])
         return loss + c["fragments"] * fragment_loss(v, s, batch["lengths"], batch["own"]) if c["fragments"] else loss
 
-# %% ../nbs/12_alignment.ipynb #10fe10e3
+# %% ../nbs/12_alignment.ipynb #cf90d5c6
 class AlignmentPairs(Dataset):
     "Every (image, sentence) pair; give it to `fit` with `collate=as_is`."
     def __init__(self, vectors: Tensor,        # (K, M, D)
@@ -111,7 +111,7 @@ class AlignmentPairs(Dataset):
         more = {} if self.image_vectors is None else {"image_vectors": self.image_vectors[rows].float()}
         return {"vectors": self.vectors[rows].float(), "tokens": pad_sequences(ids, self.pad), "lengths": torch.tensor([len(i) for i in ids]), "own": own, **more}
 
-# %% ../nbs/12_alignment.ipynb #b43eff80
+# %% ../nbs/12_alignment.ipynb #dfa2d9e9
 @torch.no_grad()
 def init_scores(model: AlignmentModel, batch: dict, # of `AlignmentPairs`
                 spread: float = 1.) -> float:       # deviation wanted among images -> what it was
@@ -122,7 +122,7 @@ def init_scores(model: AlignmentModel, batch: dict, # of `AlignmentPairs`
     for p in model.embed.parameters(): p.mul_(spread / max(had, 1e-8))
     return had
 
-# %% ../nbs/12_alignment.ipynb #8d208e7c
+# %% ../nbs/12_alignment.ipynb #d7ca03d6
 def save_alignment(model: AlignmentModel, vocab: Vocab, path: str | Path): # a .safetensors file
     "Write weights, sizes and vocabulary to one file."
     save_checkpoint(model, path, {"alignment": json.dumps(model.config), "vocab": json.dumps({"words": vocab.words, "unk": vocab.unk is not None, "counts": vocab.counts})})

@@ -5,11 +5,14 @@
 # %% auto #0
 __all__ = ['agreement', 'chain_score', 'viterbi', 'segments', 'beta_scale']
 
-# %% ../nbs/14_mrf.ipynb #1e4a66a1
+# %% ../nbs/14_mrf.ipynb #825aa091
+import numba
+import numpy as np
 import torch
 from torch import Tensor
+from .retrieval import compiled
 
-# %% ../nbs/14_mrf.ipynb #b40d8739
+# %% ../nbs/14_mrf.ipynb #aa359d65
 def agreement(assignment: Tensor) -> int: # (T,) regions
     "Neighbouring words on the same region."
     return int((assignment[1:] == assignment[:-1]).sum())
@@ -20,7 +23,7 @@ def chain_score(unary: Tensor,      # (T, M)
     "What Eq. 10 adds up, the sign as a score: higher is better."
     return float(unary.gather(1, assignment[:, None]).sum()) + beta * agreement(assignment)
 
-# %% ../nbs/14_mrf.ipynb #470001ed
+# %% ../nbs/14_mrf.ipynb #740206e4
 def _viterbi_tensors(u: Tensor, beta: float, lengths: Tensor) -> tuple[Tensor, Tensor]: # (B, T, M), (B,)
     "The recursion in plain tensor operations, a step for every word."
     B, T, M = u.shape; m, back = u[:, 0], []
@@ -33,36 +36,27 @@ def _viterbi_tensors(u: Tensor, beta: float, lengths: Tensor) -> tuple[Tensor, T
         a = torch.where(lengths > t, back[t - 1].gather(1, a[:, None])[:, 0], a); path.append(a)
     return torch.stack(path[::-1], 1).masked_fill(torch.arange(T, device=u.device) >= lengths[:, None], -1), score
 
-# %% ../nbs/14_mrf.ipynb #79130740
-_compiled = None
+# %% ../nbs/14_mrf.ipynb #e80caf81
+@compiled
+def _viterbi_compiled(u, beta, lengths): # float32 arrays (B, T, M), a number, int64 (B,) -> (B, T), (B,)
+    B, T, M = u.shape; path, score = np.full((B, T), -1, np.int64), np.empty(B, np.float32)
+    for i in numba.prange(B):
+        n = lengths[i]; m, best, b = u[i, 0].copy(), np.empty(n, np.int64), 0; stay = np.zeros((n, M), np.bool_)
+        for t in range(1, n):
+            b = np.argmax(m); top = m[b]; best[t] = b
+            for a in range(M):
+                s = m[a] + beta; stay[t, a] = s >= top; m[a] = u[i, t, a] + (s if s >= top else top)
+        a = np.argmax(m); score[i] = m[a]; path[i, n - 1] = a
+        for t in range(n - 1, 0, -1):
+            if not stay[t, a]: a = best[t]
+            path[i, t - 1] = a
+    return path, score
 
-def _viterbi_compiled(u, beta: float, lengths): # float32 arrays (B, T, M), int64 (B,) -> (B, T), (B,)
-    "The same recursion, compiled."
-    global _compiled
-    if _compiled is None:
-        import numba, numpy as np
-        @numba.njit(parallel=True, cache=False, fastmath=False)
-        def run(u, beta, lengths):
-            B, T, M = u.shape; path, score = np.full((B, T), -1, np.int64), np.empty(B, np.float32)
-            for i in numba.prange(B):
-                n = lengths[i]; m, best, b = u[i, 0].copy(), np.empty(n, np.int64), 0; stay = np.zeros((n, M), np.bool_)
-                for t in range(1, n):
-                    b = np.argmax(m); top = m[b]; best[t] = b
-                    for a in range(M):
-                        s = m[a] + beta; stay[t, a] = s >= top; m[a] = u[i, t, a] + (s if s >= top else top)
-                a = np.argmax(m); score[i] = m[a]; path[i, n - 1] = a
-                for t in range(n - 1, 0, -1):
-                    if not stay[t, a]: a = best[t]
-                    path[i, t - 1] = a
-            return path, score
-        _compiled = run
-    return _compiled(u, beta, lengths)
-
-# %% ../nbs/14_mrf.ipynb #7d73fd7d
+# %% ../nbs/14_mrf.ipynb #582e56fa
 def viterbi(unary: Tensor,                # u, (T, M), or (B, T, M) padded
             beta: float,                  # the pull between neighbours, at least 0
             lengths: Tensor | None = None, # (B,) words of each sentence; None: all T
-            compiled: bool | None = None, # numba; None: for large batches on a CPU
+            fast: bool | None = None, # numba; None: for large batches on a CPU
            ) -> tuple:                    # assignment (T,) or (B, T), -1 at padding; score, a float or (B,)
     "The best region of each word, Eqs. 10-12. Raises ValueError for NaN, a negative beta, no words or no regions."
     one = unary.ndim == 2; u = unary[None] if one else unary
@@ -73,12 +67,12 @@ def viterbi(unary: Tensor,                # u, (T, M), or (B, T, M) padded
     if lengths.shape != (len(u),) or len(u) and not (1 <= lengths.min() and lengths.max() <= u.shape[1]): raise ValueError(f"lengths must be {len(u)} numbers from 1 to {u.shape[1]}")
     if (bad := torch.isnan(u).flatten(1).any(1).nonzero()).numel(): raise ValueError(f"the scores of sentence {bad[0].item()} hold NaN: check its vectors")
     u, beta = u.detach().float().contiguous(), float(torch.tensor(beta, dtype=torch.float))
-    if compiled or compiled is None and u.device.type == "cpu" and u.numel() > 100_000:
+    if fast or fast is None and u.device.type == "cpu" and u.numel() > 100_000:
         a, s = (torch.from_numpy(x) for x in _viterbi_compiled(u.numpy(), torch.tensor(beta).numpy()[()], lengths.numpy()))
     else: a, s = _viterbi_tensors(u, beta, lengths)
     return (a[0], s[0].item()) if one else (a, s)
 
-# %% ../nbs/14_mrf.ipynb #88b76f84
+# %% ../nbs/14_mrf.ipynb #22f1a190
 def segments(assignment: Tensor) -> list[tuple[int, int, int]]: # (T,), -1 at padding -> (region, start, stop) each
     "Maximal runs of one region, in order."
     a, out = [int(r) for r in assignment if r >= 0], []
@@ -87,7 +81,7 @@ def segments(assignment: Tensor) -> list[tuple[int, int, int]]: # (T,), -1 at pa
         else: out.append([r, t, t + 1])
     return [tuple(s) for s in out]
 
-# %% ../nbs/14_mrf.ipynb #ea31af09
+# %% ../nbs/14_mrf.ipynb #0e84cc73
 def beta_scale(unary: Tensor,          # (B, T, M)
                lengths: Tensor) -> float: # (B,)
     "Median gap between a word's best and second best region. Raises ValueError for fewer than two regions."

@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'grid_boxes', 'edge_boxes', 'selective_search', 'detector_boxes', 'propose', 'crop_vectors',
            'pooled_vectors', 'RegionEmbedding', 'RegionTable', 'extract_regions']
 
-# %% ../nbs/10_region_embedding.ipynb #222ba295
+# %% ../nbs/10_region_embedding.ipynb #e5151046
 import hashlib, json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torchvision.ops import roi_align
 from tqdm.auto import tqdm
 from .backbones import Backbone
-from .boxes import clip, inside, nms
+from .boxes import area, clip, inside, nms
 from .datasets import CaptionedImage, load_image
 
-# %% ../nbs/10_region_embedding.ipynb #8ea93d3c
+# %% ../nbs/10_region_embedding.ipynb #ce5820b5
 def grid_boxes(height: int, width: int, n: int = 19) -> Tensor: # (<= n, 4)
     "Evenly spread boxes of three sizes, large ones first."
     out = []
@@ -30,7 +30,7 @@ def grid_boxes(height: int, width: int, n: int = 19) -> Tensor: # (<= n, 4)
         out += [(x, y, x + w, y + h) for y in np.linspace(0, height - h, k) for x in np.linspace(0, width - w, k)]
     return torch.tensor(out[:n], dtype=torch.float)
 
-# %% ../nbs/10_region_embedding.ipynb #5a2230d4
+# %% ../nbs/10_region_embedding.ipynb #07a9921e
 def _edges(image: np.ndarray, sigma: float = 1.) -> tuple[np.ndarray, np.ndarray]: # (H, W, 3) float -> strength, orientation
     "Gradient edges, thinned."
     import cv2
@@ -55,20 +55,21 @@ def edge_boxes(image: Tensor,        # (3, H, W)
     b = torch.tensor([(x, y, x + w, y + h) for x, y, w, h in found], dtype=torch.float).reshape(-1, 4)
     return b[nms(b, -torch.arange(len(b), dtype=torch.float), overlap)[:n]]
 
-# %% ../nbs/10_region_embedding.ipynb #f61a3de0
-def selective_search(image: Tensor, n: int = 19) -> Tensor: # (3, H, W) -> (<= n, 4)
-    "The first boxes of OpenCV's selective search, in its fast setting."
+# %% ../nbs/10_region_embedding.ipynb #f6c4ff80
+def selective_search(image: Tensor, n: int = 19, overlap: float = .5) -> Tensor: # (3, H, W), boxes, IoU above which the later goes -> (<= n, 4)
+    "The first boxes of OpenCV's selective search, in its fast setting, without specks and near-whole images."
     import cv2
     s = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation(); s.setBaseImage(np.ascontiguousarray((image.permute(1, 2, 0) * 255).byte().numpy())); s.switchToSelectiveSearchFast()
-    b = torch.tensor([(x, y, x + w, y + h) for x, y, w, h in s.process()[:10 * n]], dtype=torch.float).reshape(-1, 4)
-    return b[nms(b, -torch.arange(len(b), dtype=torch.float), .7)[:n]]
+    b = torch.tensor([(x, y, x + w, y + h) for x, y, w, h in s.process()], dtype=torch.float).reshape(-1, 4); share = area(b) / image[0].numel()
+    b = b[(share > .01) & (share < .8)][:10 * n]
+    return b[nms(b, -torch.arange(len(b), dtype=torch.float), overlap)[:n]]
 
 @torch.inference_mode()
 def detector_boxes(image: Tensor, detector: nn.Module, n: int = 19) -> Tensor: # a torchvision detection model
     "The most confident boxes of a detector."
     found = detector.eval()([image])[0]; return found["boxes"][nms(found["boxes"], found["scores"], .7)[:n]]
 
-# %% ../nbs/10_region_embedding.ipynb #66349773
+# %% ../nbs/10_region_embedding.ipynb #c32b2986
 METHODS = {"edge": edge_boxes, "selective": selective_search, "grid": lambda image, n: grid_boxes(*image.shape[-2:], n)}
 
 def propose(image: Tensor,          # (3, H, W)
@@ -86,7 +87,7 @@ def propose(image: Tensor,          # (3, H, W)
     b = clip(b, h, w); b = b[inside(b, h, w)][:n]; whole = torch.tensor([[0., 0., w, h]])
     return torch.cat([b, whole.expand(n + 1 - len(b), 4)])
 
-# %% ../nbs/10_region_embedding.ipynb #f4809f5c
+# %% ../nbs/10_region_embedding.ipynb #4a73f454
 @torch.inference_mode()
 def crop_vectors(backbone: Backbone, image: Tensor, boxes: Tensor, # (3, H, W), (M, 4)
                  size: int = 224) -> Tensor:                       # (M, D)
@@ -103,7 +104,7 @@ def pooled_vectors(feature_map: Tensor, # (C, H', W')
     c, h, w = feature_map.shape; b = torch.as_tensor(boxes, dtype=torch.float, device=feature_map.device) * torch.tensor([w / image_size[1], h / image_size[0]] * 2, device=feature_map.device)
     return roi_align(feature_map[None].float(), [b], (3, 3), aligned=True, sampling_ratio=2).mean((2, 3))
 
-# %% ../nbs/10_region_embedding.ipynb #58790c82
+# %% ../nbs/10_region_embedding.ipynb #ee915787
 class RegionEmbedding(nn.Module):
     "Eq. 1: region vectors into the common space."
     def __init__(self, dim: int, h: int = 1000, # D; size of the common space
@@ -117,7 +118,7 @@ class RegionEmbedding(nn.Module):
         if self.image is not None: v = torch.cat([v[:, :-1], v[:, -1:] + self.image(image_vectors)[:, None]], 1)
         return v
 
-# %% ../nbs/10_region_embedding.ipynb #ddc49d45
+# %% ../nbs/10_region_embedding.ipynb #71beb0b6
 class RegionTable:
     "Regions of many images, by name."
     def __init__(self, names: list[str], boxes: Tensor, vectors: Tensor): # K names, (K, M, 4), (K, M, D) float16
@@ -136,7 +137,7 @@ class RegionTable:
     def load(cls, path) -> "RegionTable":
         with safe_open(path, "pt") as f: return cls(json.loads(f.metadata()["images"]), f.get_tensor("boxes"), f.get_tensor("vectors"))
 
-# %% ../nbs/10_region_embedding.ipynb #1cad446f
+# %% ../nbs/10_region_embedding.ipynb #671297ff
 def _regions_of(backbone, paths, method, n, how, size, batch_size, precision, pool): # -> boxes (K, M, 4), vectors (K, M, D)
     images = list(pool.map(load_image, paths)); boxes = list(pool.map(lambda i: propose(i, method, n), images)); out = []
     for k in range(0, len(paths), batch_size):
