@@ -6,7 +6,7 @@
 __all__ = ['word_scores', 'score_matrix', 'ranking_loss', 'fragment_loss', 'AlignmentModel', 'AlignmentPairs', 'init_scores',
            'save_alignment', 'load_alignment']
 
-# %% ../nbs/12_alignment.ipynb #6f9848f1
+# %% ../nbs/12_alignment.ipynb #bed2a935
 import json
 from pathlib import Path
 import torch
@@ -19,7 +19,7 @@ from .regions import RegionEmbedding
 from .training import load_checkpoint, save_checkpoint
 from .vocab import Vocab, pad_sequences
 
-# %% ../nbs/12_alignment.ipynb #c6a2d0e8
+# %% ../nbs/12_alignment.ipynb #12ae8b69
 def word_scores(v: Tensor, s: Tensor, lengths: Tensor, # (K, M, h), (L, T, h), (L,)
                 mask: Tensor | None = None,            # (K, M), False where a region is only padding
                ) -> tuple[Tensor, Tensor]:             # products (K, M, N) with all words of all sentences, and each word's sentence (N,)
@@ -43,7 +43,7 @@ def score_matrix(v: Tensor, s: Tensor, lengths: Tensor, # (K, M, h), (L, T, h), 
     S = p.new_zeros(len(v), len(s)).index_add(1, sentence, p)
     return S / lengths if per_word else S
 
-# %% ../nbs/12_alignment.ipynb #3a7bb35f
+# %% ../nbs/12_alignment.ipynb #7dbc8ff1
 def ranking_loss(S: Tensor,              # (K, L)
                  margin: float = 1.,
                  image_of_sentence: Tensor | None = None, # (L,) row of each sentence's image; None: sentence k belongs to image k
@@ -58,7 +58,7 @@ def ranking_loss(S: Tensor,              # (K, L)
     if hardest: return (images.amax(0) + sentences.amax(1)).mean()
     return (images.sum() + sentences.sum()) / S.shape[1]
 
-# %% ../nbs/12_alignment.ipynb #220d3321
+# %% ../nbs/12_alignment.ipynb #a89dc729
 def fragment_loss(v: Tensor, s: Tensor, lengths: Tensor, # as for `score_matrix`
                   own: Tensor,                           # (L,) row of each sentence's image
                   guess: bool = True,                    # multiple-instance guess; False: every pair of a true image counts as true
@@ -69,7 +69,7 @@ def fragment_loss(v: Tensor, s: Tensor, lengths: Tensor, # as for `score_matrix`
     y = torch.where(true & y, 1., -1.); cost = F.relu(1 - y * p); yes = y > 0
     return cost[yes].mean() + cost[~yes].mean() if (~yes).any() else cost[yes].mean()
 
-# %% ../nbs/12_alignment.ipynb #494185f6
+# %% ../nbs/12_alignment.ipynb #d50e19cb
 class AlignmentModel(nn.Module):
     "Regions and words in one space."
     def __init__(self,
@@ -80,12 +80,12 @@ class AlignmentModel(nn.Module):
                  per_word: bool = False,   # divide scores by the number of words
                  fragments: float = 0.,    # weight of `fragment_loss`
                  hardest: bool = False,    # see `ranking_loss`
-                 image_dim: int = 0,       # of a second vector of the whole image
+                 image_dim: int = 0, everywhere: bool = False, # of a second vector of the whole image; added to every region
                  word_dim: int = 300, hidden_dim: int = 300, dropout: float = .5):
         super().__init__(); readers = {"brnn": BRNN, "bigrams": Bigrams, "single": SingleWords}
         if words not in readers: raise ValueError(f"words is {words!r}: use one of {', '.join(readers)}")
         self.config = {k: x for k, x in locals().items() if k not in ("self", "__class__", "readers")}
-        self.embed, self.reader, self.drop = RegionEmbedding(region_dim, h, image_dim), readers[words](n_words, word_dim, hidden_dim, h, dropout), nn.Dropout(dropout)
+        self.embed, self.reader, self.drop = RegionEmbedding(region_dim, h, image_dim, everywhere), readers[words](n_words, word_dim, hidden_dim, h, dropout), nn.Dropout(dropout)
     def regions(self, vectors: Tensor, image_vectors: Tensor | None = None) -> Tensor: # (K, M, D), (K, image_dim) -> (K, M, h)
         return self.embed(self.drop(vectors), None if image_vectors is None else self.drop(image_vectors))
     def words(self, tokens: Tensor, lengths: Tensor) -> Tensor: return self.reader(tokens, lengths) # (L, T), (L,) -> (L, T, h)
@@ -96,7 +96,7 @@ class AlignmentModel(nn.Module):
         loss = ranking_loss(score_matrix(v, s, batch["lengths"], c["score"], per_word=c["per_word"]), image_of_sentence=batch["own"], hardest=c["hardest"])
         return loss + c["fragments"] * fragment_loss(v, s, batch["lengths"], batch["own"]) if c["fragments"] else loss
 
-# %% ../nbs/12_alignment.ipynb #cf90d5c6
+# %% ../nbs/12_alignment.ipynb #640610fd
 class AlignmentPairs(Dataset):
     "Every (image, sentence) pair; give it to `fit` with `collate=as_is`."
     def __init__(self, vectors: Tensor,        # (K, M, D)
@@ -111,7 +111,7 @@ class AlignmentPairs(Dataset):
         more = {} if self.image_vectors is None else {"image_vectors": self.image_vectors[rows].float()}
         return {"vectors": self.vectors[rows].float(), "tokens": pad_sequences(ids, self.pad), "lengths": torch.tensor([len(i) for i in ids]), "own": own, **more}
 
-# %% ../nbs/12_alignment.ipynb #dfa2d9e9
+# %% ../nbs/12_alignment.ipynb #1183e72c
 @torch.no_grad()
 def init_scores(model: AlignmentModel, batch: dict, # of `AlignmentPairs`
                 spread: float = 1.) -> float:       # deviation wanted among images -> what it was
@@ -122,7 +122,7 @@ def init_scores(model: AlignmentModel, batch: dict, # of `AlignmentPairs`
     for p in model.embed.parameters(): p.mul_(spread / max(had, 1e-8))
     return had
 
-# %% ../nbs/12_alignment.ipynb #d7ca03d6
+# %% ../nbs/12_alignment.ipynb #58f52aff
 def save_alignment(model: AlignmentModel, vocab: Vocab, path: str | Path): # a .safetensors file
     "Write weights, sizes and vocabulary to one file."
     save_checkpoint(model, path, {"alignment": json.dumps(model.config), "vocab": json.dumps({"words": vocab.words, "unk": vocab.unk is not None, "counts": vocab.counts})})

@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'grid_boxes', 'edge_boxes', 'selective_search', 'detector_boxes', 'propose', 'crop_vectors',
            'pooled_vectors', 'RegionEmbedding', 'RegionTable', 'extract_regions']
 
-# %% ../nbs/10_region_embedding.ipynb #e5151046
+# %% ../nbs/10_region_embedding.ipynb #b1d08b2c
 import hashlib, json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +21,7 @@ from .backbones import Backbone
 from .boxes import area, clip, inside, nms
 from .datasets import CaptionedImage, load_image
 
-# %% ../nbs/10_region_embedding.ipynb #ce5820b5
+# %% ../nbs/10_region_embedding.ipynb #a71d7091
 def grid_boxes(height: int, width: int, n: int = 19) -> Tensor: # (<= n, 4)
     "Evenly spread boxes of three sizes, large ones first."
     out = []
@@ -30,7 +30,7 @@ def grid_boxes(height: int, width: int, n: int = 19) -> Tensor: # (<= n, 4)
         out += [(x, y, x + w, y + h) for y in np.linspace(0, height - h, k) for x in np.linspace(0, width - w, k)]
     return torch.tensor(out[:n], dtype=torch.float)
 
-# %% ../nbs/10_region_embedding.ipynb #07a9921e
+# %% ../nbs/10_region_embedding.ipynb #12e1ee7d
 def _edges(image: np.ndarray, sigma: float = 1.) -> tuple[np.ndarray, np.ndarray]: # (H, W, 3) float -> strength, orientation
     "Gradient edges, thinned."
     import cv2
@@ -55,7 +55,7 @@ def edge_boxes(image: Tensor,        # (3, H, W)
     b = torch.tensor([(x, y, x + w, y + h) for x, y, w, h in found], dtype=torch.float).reshape(-1, 4)
     return b[nms(b, -torch.arange(len(b), dtype=torch.float), overlap)[:n]]
 
-# %% ../nbs/10_region_embedding.ipynb #f6c4ff80
+# %% ../nbs/10_region_embedding.ipynb #1e84240e
 def selective_search(image: Tensor, n: int = 19, overlap: float = .5) -> Tensor: # (3, H, W), boxes, IoU above which the later goes -> (<= n, 4)
     "The first boxes of OpenCV's selective search, in its fast setting, without specks and near-whole images."
     import cv2
@@ -69,7 +69,7 @@ def detector_boxes(image: Tensor, detector: nn.Module, n: int = 19) -> Tensor: #
     "The most confident boxes of a detector."
     found = detector.eval()([image])[0]; return found["boxes"][nms(found["boxes"], found["scores"], .7)[:n]]
 
-# %% ../nbs/10_region_embedding.ipynb #c32b2986
+# %% ../nbs/10_region_embedding.ipynb #21b3eba0
 METHODS = {"edge": edge_boxes, "selective": selective_search, "grid": lambda image, n: grid_boxes(*image.shape[-2:], n)}
 
 def propose(image: Tensor,          # (3, H, W)
@@ -87,7 +87,7 @@ def propose(image: Tensor,          # (3, H, W)
     b = clip(b, h, w); b = b[inside(b, h, w)][:n]; whole = torch.tensor([[0., 0., w, h]])
     return torch.cat([b, whole.expand(n + 1 - len(b), 4)])
 
-# %% ../nbs/10_region_embedding.ipynb #4a73f454
+# %% ../nbs/10_region_embedding.ipynb #21822ecd
 @torch.inference_mode()
 def crop_vectors(backbone: Backbone, image: Tensor, boxes: Tensor, # (3, H, W), (M, 4)
                  size: int = 224) -> Tensor:                       # (M, D)
@@ -104,21 +104,22 @@ def pooled_vectors(feature_map: Tensor, # (C, H', W')
     c, h, w = feature_map.shape; b = torch.as_tensor(boxes, dtype=torch.float, device=feature_map.device) * torch.tensor([w / image_size[1], h / image_size[0]] * 2, device=feature_map.device)
     return roi_align(feature_map[None].float(), [b], (3, 3), aligned=True, sampling_ratio=2).mean((2, 3))
 
-# %% ../nbs/10_region_embedding.ipynb #ee915787
+# %% ../nbs/10_region_embedding.ipynb #7a51e191
 class RegionEmbedding(nn.Module):
     "Eq. 1: region vectors into the common space."
     def __init__(self, dim: int, h: int = 1000, # D; size of the common space
-                 image_dim: int = 0):           # of a second vector of the whole image; 0: none
-        super().__init__(); self.linear = nn.Linear(dim, h); self.image = nn.Linear(image_dim, h, bias=False) if image_dim else None
+                 image_dim: int = 0,            # of a second vector of the whole image; 0: none
+                 everywhere: bool = False):     # add what it gives to every region, not only to the last
+        super().__init__(); self.linear = nn.Linear(dim, h); self.image = nn.Linear(image_dim, h, bias=False) if image_dim else None; self.everywhere = everywhere
     def forward(self, vectors: Tensor,                # (K, M, D), the whole image last
                 image_vectors: Tensor | None = None,  # (K, image_dim)
                ) -> Tensor:                           # (K, M, h)
         if vectors.ndim != 3 or vectors.shape[-1] != self.linear.in_features: raise ValueError(f"region vectors have shape {tuple(vectors.shape)}: give (K, M, {self.linear.in_features})")
         v = self.linear(vectors)
-        if self.image is not None: v = torch.cat([v[:, :-1], v[:, -1:] + self.image(image_vectors)[:, None]], 1)
-        return v
+        if self.image is None: return v
+        w = self.image(image_vectors)[:, None]; return v + w if self.everywhere else torch.cat([v[:, :-1], v[:, -1:] + w], 1)
 
-# %% ../nbs/10_region_embedding.ipynb #71beb0b6
+# %% ../nbs/10_region_embedding.ipynb #bc51e6df
 class RegionTable:
     "Regions of many images, by name."
     def __init__(self, names: list[str], boxes: Tensor, vectors: Tensor): # K names, (K, M, 4), (K, M, D) float16
@@ -137,7 +138,7 @@ class RegionTable:
     def load(cls, path) -> "RegionTable":
         with safe_open(path, "pt") as f: return cls(json.loads(f.metadata()["images"]), f.get_tensor("boxes"), f.get_tensor("vectors"))
 
-# %% ../nbs/10_region_embedding.ipynb #671297ff
+# %% ../nbs/10_region_embedding.ipynb #44021925
 def _regions_of(backbone, paths, method, n, how, size, batch_size, precision, pool): # -> boxes (K, M, 4), vectors (K, M, D)
     images = list(pool.map(load_image, paths)); boxes = list(pool.map(lambda i: propose(i, method, n), images)); out = []
     for k in range(0, len(paths), batch_size):
