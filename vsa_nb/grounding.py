@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['find_phrase', 'place_phrases', 'phrase_scores', 'assignment_scores', 'grounding_row', 'grounding_metrics',
-           'baselines', 'phrase_boxes', 'word_hits', 'pair_counts', 'segment_f1']
+           'baselines', 'phrase_boxes', 'word_hits', 'word_objects', 'pair_counts', 'segment_f1']
 
-# %% ../nbs/18_grounding.ipynb #67b761a3
+# %% ../nbs/18_grounding.ipynb #c2dbca83
 from collections import Counter
 import torch
 from torch import Tensor
 from .boxes import iou, union_box
 from .mrf import segments
 
-# %% ../nbs/18_grounding.ipynb #6d3b5749
+# %% ../nbs/18_grounding.ipynb #1b0daf0e
 def find_phrase(sentence: list[str], phrase: list[str]) -> tuple[int, int] | None: # tokens -> (start, stop), or None
     "Where a phrase stands in a sentence."
     n = len(phrase)
@@ -23,7 +23,7 @@ def place_phrases(phrases: list[list[str]], sentences: list[list[str]]) -> list:
     "The first sentence that holds each phrase, and where."
     return [next(((l, *at) for l, s in enumerate(sentences) if (at := find_phrase(s, p))), None) for p in phrases]
 
-# %% ../nbs/18_grounding.ipynb #137f7f67
+# %% ../nbs/18_grounding.ipynb #ad3d5bef
 def phrase_scores(v: Tensor, s: Tensor,  # regions (M, h), words of the sentence (T, h)
                   span: tuple,           # (start, stop)
                   how: str = "sum",      # "sum", "mean" or "max" over the words
@@ -38,7 +38,7 @@ def assignment_scores(assignment: Tensor, span: tuple, n_regions: int) -> Tensor
     "Words of the phrase on each region."
     return torch.bincount(assignment[span[0]:span[1]].clamp(min=0), minlength=n_regions).float()
 
-# %% ../nbs/18_grounding.ipynb #636acf0f
+# %% ../nbs/18_grounding.ipynb #21c57c69
 def grounding_row(scores: Tensor,     # (M,), or regions in order of preference by falling score
                   regions: Tensor,    # (M, 4)
                   boxes: Tensor,      # (N, 4), what the phrase means
@@ -57,20 +57,20 @@ def grounding_metrics(rows: list[dict]) -> dict: # of `grounding_row`
     if not rows: raise ValueError("no phrases to measure")
     return {k: 100 * sum(r[k] for r in rows) / len(rows) for k in rows[0]} | {"phrases": len(rows)}
 
-# %% ../nbs/18_grounding.ipynb #a88abf57
+# %% ../nbs/18_grounding.ipynb #e6c5afd3
 def baselines(regions: Tensor, boxes: Tensor, seed: int) -> dict: # (M, 4) the whole image last, (N, 4) -> scores (M,) by name
     "Scores of a random order, of the whole image first, of the order of the proposals, and of the truth."
     m = len(regions); whole = torch.zeros(m); whole[-1] = 1
     return {"random": torch.rand(m, generator=torch.Generator().manual_seed(seed)), "whole image": whole, "proposal order": -torch.arange(m, dtype=torch.float), "truth": iou(regions, boxes).amax(1)}
 
-# %% ../nbs/18_grounding.ipynb #6186c6f9
+# %% ../nbs/18_grounding.ipynb #9076b49a
 def phrase_boxes(item) -> list[tuple[str, Tensor]]: # a CaptionedImage with phrases and boxes -> (phrase, (N, 4)) each
     "The boxes of each distinct phrase of an image."
     said = {}
     for p, b in zip(item.phrases, item.boxes): said.setdefault(p, []).append(b)
     return [(p, torch.stack(b)) for p, b in said.items()]
 
-# %% ../nbs/18_grounding.ipynb #5e7e3a67
+# %% ../nbs/18_grounding.ipynb #97bfde02
 def word_hits(assignment: Tensor,      # (T,) region of each word
               regions: Tensor,         # (M, 4)
               objects: list[list[int]], # of each word, what it names
@@ -82,6 +82,13 @@ def word_hits(assignment: Tensor,      # (T,) region of each word
     for a, o in zip(assignment.tolist(), objects):
         if o: b = boxes[o]; out.append(bool((iou(regions[a:a + 1], torch.cat([b, union_box(b)[None]])) >= .5).any()))
     return out
+
+def word_objects(assignment: Tensor, regions: Tensor, objects: list[list[int]], boxes: Tensor, # as for `word_hits`
+                 least: float = .05) -> list[bool]: # IoU below which a region shows nothing -> one a word that names something
+    "Which words lie on a region that shows what they name more than anything else."
+    if len(assignment) != len(objects): raise ValueError(f"{len(assignment)} assigned words, but {len(objects)} in the truth")
+    shown = iou(boxes, regions[assignment]); best = shown.max(0)
+    return [bool(best.values[t] >= least and best.indices[t].item() in o) for t, o in enumerate(objects) if o]
 
 def pair_counts(assignment: Tensor, objects: list[list[int]]) -> Counter: # -> how often "both", "ours only", "truth only"
     "Neighbouring words that stand together, in the assignment and in the truth."

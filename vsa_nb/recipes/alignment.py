@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['BETAS', 'AlignmentConfig', 'variants', 'AlignmentData', 'alignment_data', 'cross_scores', 'split_scores',
            'recall_sum', 'alignment_scores', 'train_alignment', 'report_alignment', 'ground_phrases', 'grounding_table',
-           'word_magnitudes', 'search_regions', 'word_accuracy', 'world_variants', 'world_regions', 'report_words',
-           'principal', 'load_flickr8k_regions', 'without_image_vectors', 'main']
+           'report_grounding', 'alignment_examples', 'longest_regions', 'word_magnitudes', 'search_regions',
+           'word_accuracy', 'world_variants', 'world_regions', 'report_words', 'principal', 'load_flickr8k_regions',
+           'without_image_vectors', 'main']
 
-# %% ../../nbs/recipes/40_alignment.ipynb #891a19c8
+# %% ../../nbs/recipes/40_alignment.ipynb #5e2623d9
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..alignment import AlignmentModel, AlignmentPairs, init_scores
 from ..backbones import Backbone, VectorTable, read_vectors
 from ..datasets import CaptionedImage, fingerprint, load_karpathy_json
 from ..eye import train_eye
-from ..grounding import baselines, grounding_metrics, grounding_row, pair_counts, phrase_boxes, phrase_scores, place_phrases, segment_f1, word_hits
+from ..grounding import baselines, grounding_metrics, grounding_row, pair_counts, phrase_boxes, phrase_scores, place_phrases, segment_f1, word_hits, word_objects
 from ..mrf import beta_scale, segments, viterbi
 from ..multimodal_rnn import as_is
 from ..regions import RegionTable, extract_regions
@@ -29,7 +30,7 @@ from ..training import FitConfig, Run, fit, load_checkpoint, seed_everything, wr
 from ..vocab import Vocab, pad_sequences, tokenize
 from ..world import load_truth, write_world
 
-# %% ../../nbs/recipes/40_alignment.ipynb #8d72ef97
+# %% ../../nbs/recipes/40_alignment.ipynb #5f7ac3bf
 @dataclass
 class AlignmentConfig:
     "An alignment model and how it is trained."
@@ -53,7 +54,7 @@ def variants(**changes) -> dict: # row name -> configuration
     rows["BRNN, fc7"] = dict(everywhere=True)
     return {n: AlignmentConfig(**{"name": n, **r, **changes}) for n, r in rows.items()}
 
-# %% ../../nbs/recipes/40_alignment.ipynb #c23193ac
+# %% ../../nbs/recipes/40_alignment.ipynb #93e7beba
 @dataclass
 class AlignmentData:
     "Regions and sentences of each split, and the vocabulary of the training split."
@@ -75,7 +76,7 @@ def alignment_data(items: list[CaptionedImage], regions: RegionTable, # from pag
     return AlignmentData(Vocab.build([tokenize(s) for i in by["train"] for s in i.sentences], min_count), {s: [i.file.name for i in some] for s, some in by.items()}, {s: regions.vectors[r] for s, r in rows.items()},
                          {s: regions.boxes[r] for s, r in rows.items()}, {s: table[some] if table else None for s, some in by.items()}, {s: [i.sentences for i in some] for s, some in by.items()}, fingerprint(items))
 
-# %% ../../nbs/recipes/40_alignment.ipynb #71255e7b
+# %% ../../nbs/recipes/40_alignment.ipynb #9df2de74
 @torch.inference_mode()
 def cross_scores(model: AlignmentModel, data: AlignmentData, images: str, sentences: str, rows=None, columns=None, dtype=torch.bfloat16) -> Tensor: # two splits; which images; of which images the sentences; -> (K, L)
     "Scores of images of one split with sentences of another."
@@ -96,7 +97,7 @@ def split_scores(model: AlignmentModel, data: AlignmentData, split: str, scaling
 
 def recall_sum(metrics: dict) -> float: return sum(v for k, v in metrics.items() if "R@" in k) # what validation looks at
 
-# %% ../../nbs/recipes/40_alignment.ipynb #73049088
+# %% ../../nbs/recipes/40_alignment.ipynb #9b6192fd
 @torch.inference_mode()
 def alignment_scores(model: AlignmentModel, data: AlignmentData, split: str, batch: int = 2000) -> tuple[Tensor, Tensor, Tensor]: # (L, T, M), (L,), (L,)
     "Scores of the words of each sentence with the regions of its image, how many words, and which image; sentences of unknown words only are left out."
@@ -107,7 +108,7 @@ def alignment_scores(model: AlignmentModel, data: AlignmentData, split: str, bat
         s = model.words(pad_sequences([ids[a][1] for a in at], data.vocab.pad), n[at]); out.append(torch.bmm(s, v[where].mT))
     return torch.cat([torch.nn.functional.pad(u, (0, 0, 0, int(n.max()) - u.shape[1])) for u in out]), n, own
 
-# %% ../../nbs/recipes/40_alignment.ipynb #42603871
+# %% ../../nbs/recipes/40_alignment.ipynb #0e4c943f
 def train_alignment(config: AlignmentConfig, data: AlignmentData, folder: str | Path, seed: int = 0, progress: bool = True) -> Run:
     "Train one alignment model."
     seed_everything(seed); iv = data.image_vectors["train"]
@@ -117,7 +118,7 @@ def train_alignment(config: AlignmentConfig, data: AlignmentData, folder: str | 
     def validate(m): r = metrics_of_ranks(*ranks(*split_scores(m, data, "val"))); return {"val_recall": recall_sum(r), **{f"val_{k}": v for k, v in r.items()}}
     return fit(model, pairs, lambda m, b: m.loss(b), validate, FitConfig(**{**asdict(config.fit), "seed": seed}), folder, monitor="val_recall", mode="max", collate=as_is, progress=progress)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #7a2e7d92
+# %% ../../nbs/recipes/40_alignment.ipynb #ce7a8ba9
 def report_alignment(run: Run, config: AlignmentConfig, data: AlignmentData, folder: str | Path, split: str = "val", scaling: float = 0., k: int = 5) -> dict:
     "Rank a split with the best checkpoints; a test record that exists is read, not made again."
     name = config.name + ", scaled" * bool(scaling); stem = f"{name.lower().replace(', ', '-').replace(' ', '_')}-{split}-seed{run.config.seed}"; f = Path(folder) / f"record-{stem}.json"
@@ -129,7 +130,7 @@ def report_alignment(run: Run, config: AlignmentConfig, data: AlignmentData, fol
     mean = {m: sum(e[m] for e in each.values()) / len(each) for m in next(iter(each.values()))}
     return write_record(f, name, config, mean, data.fingerprint, run.config.seed, run.seconds, split=split, scaling=scaling, checkpoints=each, history=run.history.round(4).to_dict("list"))
 
-# %% ../../nbs/recipes/40_alignment.ipynb #b6f2324d
+# %% ../../nbs/recipes/40_alignment.ipynb #bfbcc848
 @torch.inference_mode()
 def ground_phrases(model: AlignmentModel, data: AlignmentData, items: list, # CaptionedImages with phrases and boxes
                    split: str = "test", how: str = "sum", merged: bool = False, seed: int = 0) -> dict: # order -> one row a phrase
@@ -148,7 +149,32 @@ def grounding_table(rows: dict, images: set | None = None) -> dict: # of `ground
     "Percentages over all phrases, or over those of some images."
     return {n: grounding_metrics([{k: x for k, x in r.items() if k != "image"} for r in some if images is None or r["image"] in images]) for n, some in rows.items()}
 
-# %% ../../nbs/recipes/40_alignment.ipynb #436f407a
+# %% ../../nbs/recipes/40_alignment.ipynb #7e234f44
+def report_grounding(run: Run, config: AlignmentConfig, data: AlignmentData, items: list, folder: str | Path, split: str = "test",
+                     how: str = "sum", confident: set | None = None) -> dict: # names of images -> a record
+    "Grounding of one trained model; a test record that exists is read, not made again."
+    f = Path(folder) / f"record-grounding-{config.name.lower().replace(', ', '-').replace(' ', '_')}-{split}-seed{run.config.seed}.json"
+    if split == "test" and f.exists(): return json.loads(f.read_text())
+    any_box, merged = (ground_phrases(run.validated, data, items, split, how, m) for m in (False, True)); tables = {"any box": grounding_table(any_box), "merged box": grounding_table(merged)}
+    if confident: tables |= {"any box, confident": grounding_table(any_box, confident), "merged box, confident": grounding_table(merged, confident)}
+    return write_record(f, f"grounding, {config.name}", config, tables["any box"]["alignment"], data.fingerprint, run.config.seed, run.seconds, split=split, how=how, tables=tables)
+
+# %% ../../nbs/recipes/40_alignment.ipynb #13522a45
+def alignment_examples(model: AlignmentModel, data: AlignmentData, split: str = "test", n: int = 6, beta: float = 1.) -> list[dict]: # beta in units of `beta_scale`
+    "The first sentence of the first images, each word with its region after smoothing."
+    u, lengths, own = alignment_scores(model, data, split); assigned, _ = viterbi(u, beta * beta_scale(u, lengths), lengths); out = []
+    for k in range(n):
+        l = (own == k).nonzero()[0].item(); a = assigned[l, :lengths[l]]; ids = next(i for s in data.sentences[split][k] if (i := data.vocab.encode(s)))
+        out.append({"image": data.files[split][k], "words": [data.vocab.decode([i]) for i in ids], "regions": a.tolist(), "boxes": data.boxes[split][k].tolist(), "scores": u[l, :lengths[l]].max(1).values.tolist()})
+    return out
+
+@torch.inference_mode()
+def longest_regions(model: AlignmentModel, data: AlignmentData, split: str = "test", n: int = 8) -> list[dict]: # longest first, one an image
+    "Regions with the longest vectors, the whole image left out."
+    iv = data.image_vectors[split]; v = model.eval().regions(data.vectors[split].float(), None if iv is None else iv.float())[:, :-1].norm(dim=-1); best, at = v.max(1)
+    return [{"image": data.files[split][k], "length": best[k].item(), "box": data.boxes[split][k][at[k]].tolist()} for k in best.topk(min(n, len(best))).indices.tolist()]
+
+# %% ../../nbs/recipes/40_alignment.ipynb #cb166db0
 @torch.inference_mode()
 def word_magnitudes(model: AlignmentModel, vocab: Vocab, sentences: list[str], min_count: int = 10, batch: int = 500) -> dict: # word -> mean length of s, longest first
     "How long the vectors of words are, on average over their places."
@@ -167,19 +193,19 @@ def search_regions(model: AlignmentModel, data: AlignmentData, text: str, split:
     scores, words = u.amax(2).sum(1), [data.vocab.decode([i]) for i in ids]
     return [{"image": data.files[split][i], "score": scores[i].item(), "words": dict(enumerate(zip(words, u[i].argmax(1).tolist()))), "box": data.boxes[split][i][u[i].sum(0).argmax()].tolist()} for i in scores.topk(min(k, len(scores))).indices.tolist()]
 
-# %% ../../nbs/recipes/40_alignment.ipynb #e422a8a8
-BETAS = (0., .25, .5, 1., 2., 4., 8., 16.) # in units of `beta_scale`
+# %% ../../nbs/recipes/40_alignment.ipynb #20c0988b
+BETAS = (0., .5, 1., 2., 4., 8., 16., 32., 64.) # in units of `beta_scale`
 
-def word_accuracy(model: AlignmentModel, data: AlignmentData, truth: dict, split: str, betas=BETAS) -> dict: # truth of page 02 -> beta: {"words", "F1", "length"}
-    "Words on their objects in percent, F1 of neighbouring pairs, and words a segment, for each beta."
+def word_accuracy(model: AlignmentModel, data: AlignmentData, truth: dict, split: str, betas=BETAS) -> dict: # truth of page 02 -> beta: {"words", "object", "F1", "length"}
+    "Words on their objects in percent (IoU, and most overlap), F1 of neighbouring pairs, and words a segment, for each beta."
     u, n, own = alignment_scores(model, data, split); scale, out = beta_scale(u, n), {}
     known = [w for f, some in zip(data.files[split], data.sentences[split]) for w, s in zip(truth[f]["words"], some, strict=True) if data.vocab.encode(s)]
     boxes = {f: torch.tensor([t["box"] for t in truth[f]["things"]]) for f in data.files[split]}
     for b in betas:
-        assigned, _ = viterbi(u, b * scale, n); hits, pairs, runs = [], None, 0
+        assigned, _ = viterbi(u, b * scale, n); hits, near, pairs, runs = [], [], None, 0
         for a, t, k, objects in zip(assigned, n.tolist(), own.tolist(), known):
-            f = data.files[split][k]; hits += word_hits(a[:t], data.boxes[split][k], objects, boxes[f]); p = pair_counts(a[:t], objects); pairs = p if pairs is None else pairs + p; runs += len(segments(a[:t]))
-        out[b] = {"words": 100 * sum(hits) / len(hits), "F1": segment_f1(pairs), "length": n.sum().item() / runs}
+            f = data.files[split][k]; hits += word_hits(a[:t], data.boxes[split][k], objects, boxes[f]); near += word_objects(a[:t], data.boxes[split][k], objects, boxes[f]); p = pair_counts(a[:t], objects); pairs = p if pairs is None else pairs + p; runs += len(segments(a[:t]))
+        out[b] = {"words": 100 * sum(hits) / len(hits), "object": 100 * sum(near) / len(near), "F1": segment_f1(pairs), "length": n.sum().item() / runs}
     return out
 
 def world_variants(**changes) -> dict: # row name -> configuration
@@ -199,12 +225,12 @@ def world_regions(folder: str | Path, n_train: int = 4000, seed: int = 0, eye_ep
 
 def report_words(run: Run, config: AlignmentConfig, data: AlignmentData, truth: dict, folder: str | Path) -> dict: # writes and returns a record
     "Ranking, and words on their objects, of the best epoch of one run on the world's test scenes."
-    val, test = (word_accuracy(run.validated, data, truth, s) for s in ("val", "test")); beta = max(val, key=lambda b: val[b]["words"])
-    m = metrics_of_ranks(*ranks(*split_scores(run.validated, data, "test"))) | {"words": test[0.]["words"], "words, smoothed": test[beta]["words"], "F1": test[0.]["F1"], "F1, smoothed": test[beta]["F1"]}
+    val, test = (word_accuracy(run.validated, data, truth, s) for s in ("val", "test")); beta = max(val, key=lambda b: val[b]["object"])
+    m = metrics_of_ranks(*ranks(*split_scores(run.validated, data, "test"))) | {k + end: test[b][k] for k in ("words", "object", "F1") for b, end in ((0., ""), (beta, ", smoothed"))}
     f = Path(folder) / f"record-world-{config.name.lower().replace(', ', '-').replace('. ', '').replace(' ', '_')}-seed{run.config.seed}.json"
     return write_record(f, f"world, {config.name}", config, m, data.fingerprint, run.config.seed, run.seconds, split="test", beta=beta, curve_val=val, curve_test=test)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #3748dcbd
+# %% ../../nbs/recipes/40_alignment.ipynb #ccfb65ec
 def principal(x: Tensor, k: int) -> tuple[Tensor, Tensor]: # (N, D), how many -> mean (D,), directions (D, k)
     "Principal directions, scaled so that what they give has deviation one on average. Raises ValueError for more than there are."
     if not 0 < k <= x.shape[1]: raise ValueError(f"{k} principal directions of vectors of {x.shape[1]} numbers: give 1 to {x.shape[1]}")
