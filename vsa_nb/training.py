@@ -6,7 +6,7 @@
 __all__ = ['seed_everything', 'EpochSampler', 'FitConfig', 'lr_factor', 'make_optimizers', 'save_checkpoint', 'load_checkpoint',
            'Run', 'fit', 'live_curve', 'describe_device', 'write_record', 'fast_matmul']
 
-# %% ../nbs/06_training.ipynb #5681b49f
+# %% ../nbs/06_training.ipynb #849b8ca0
 import json, math, os, platform, random, subprocess, sys, time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm.auto import tqdm
 
-# %% ../nbs/06_training.ipynb #ecf82f86
+# %% ../nbs/06_training.ipynb #cdee21a6
 def seed_everything(seed: int): # any non-negative integer
     "Seed Python, NumPy and torch (CPU and every GPU)."
     random.seed(seed); np.random.seed(seed % 2**32); torch.manual_seed(seed)
@@ -39,7 +39,7 @@ class EpochSampler(Sampler):
         g = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         return iter(torch.randperm(self.n, generator=g).tolist())
 
-# %% ../nbs/06_training.ipynb #5a2ec133
+# %% ../nbs/06_training.ipynb #a5be3604
 @dataclass
 class FitConfig:
     "What a training run depends on, beside model, data and loss."
@@ -64,7 +64,7 @@ class FitConfig:
     save_every: int | None = None   # steps between checkpoints inside an epoch; one is always written at its end
     workers: int = 0                # processes that load data
 
-# %% ../nbs/06_training.ipynb #76526250
+# %% ../nbs/06_training.ipynb #aacdffe3
 def lr_factor(config: FitConfig, # its schedule, warm-up, epochs
               step: int,         # optimiser steps already taken
               per_epoch: int,    # steps in an epoch
@@ -75,7 +75,7 @@ def lr_factor(config: FitConfig, # its schedule, warm-up, epochs
     if config.schedule not in shapes: raise ValueError(f"unknown schedule {config.schedule!r}: use one of {', '.join(shapes)}")
     return shapes[config.schedule] * (min(1., (step + 1) / config.warmup) if config.warmup else 1.)
 
-# %% ../nbs/06_training.ipynb #75c9dcb2
+# %% ../nbs/06_training.ipynb #55564d7e
 _optimizers = {"sgd": (torch.optim.SGD, lambda c: dict(momentum=c.momentum)), "rmsprop": (torch.optim.RMSprop, lambda c: dict(alpha=c.alpha)),
                "adam": (torch.optim.Adam, lambda c: dict(betas=tuple(c.betas))), "adamw": (torch.optim.AdamW, lambda c: dict(betas=tuple(c.betas)))}
 
@@ -90,7 +90,7 @@ def make_optimizers(groups: list[dict],  # each {"params": ..., and perhaps "opt
     for g in (g for o in made for g in o.param_groups): g["initial_lr"] = g["lr"]
     return made
 
-# %% ../nbs/06_training.ipynb #6094b030
+# %% ../nbs/06_training.ipynb #20ed2786
 def _atomically(path: Path, write: Callable):
     "Write to a neighbour, then move it into place."
     part = path.with_name(path.name + ".part"); write(part); os.replace(part, path)
@@ -111,7 +111,7 @@ def load_checkpoint(model: nn.Module, path: str | Path) -> nn.Module: # the same
     if wrong: raise ValueError(f"{Path(path).name} does not fit the model: {'; '.join(wrong[:5])}" + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""))
     model.load_state_dict(have); return model
 
-# %% ../nbs/06_training.ipynb #b59bf1c3
+# %% ../nbs/06_training.ipynb #67bd6ba6
 def _rng_tensors() -> dict: # name -> tensor
     "The state of torch's generators, CPU and GPUs, and of NumPy's and Python's."
     name, keys, pos, *_ = np.random.get_state()
@@ -125,7 +125,7 @@ def _set_rng(t: dict):
     for i in range(torch.cuda.device_count()):
         if f"rng/cuda{i}" in t: torch.cuda.set_rng_state(t[f"rng/cuda{i}"], i)
 
-# %% ../nbs/06_training.ipynb #d437e04b
+# %% ../nbs/06_training.ipynb #aa7e6d51
 def _flat_state(optimizers: list) -> dict: # "number of optimiser/parameter/moment" -> tensor
     "The optimisers' moments as one flat dictionary of tensors."
     return {f"opt/{i}/{p}/{k}": torch.as_tensor(v).detach().cpu().contiguous().clone()
@@ -139,7 +139,7 @@ def _load_flat_state(optimizers: list, tensors: dict):
             if name.startswith(f"opt/{i}/"): _, _, p, k = name.split("/"); state.setdefault(int(p), {})[k] = v
         o.load_state_dict({"state": state, "param_groups": o.state_dict()["param_groups"]})
 
-# %% ../nbs/06_training.ipynb #425cc7ab
+# %% ../nbs/06_training.ipynb #a600496c
 def _ema_update(decay: float): # the largest weight of the past
     "The update rule for torch's AveragedModel, with warm-up."
     def update(averaged, current, n):
@@ -147,7 +147,7 @@ def _ema_update(decay: float): # the largest weight of the past
         torch._foreach_lerp_(list(averaged), list(current), 1 - d)
     return update
 
-# %% ../nbs/06_training.ipynb #c7f41f1b
+# %% ../nbs/06_training.ipynb #203a26cd
 class _Loss(nn.Module):
     "A model and its loss as one module."
     def __init__(self, model, loss): super().__init__(); self.model, self.loss = model, loss
@@ -177,7 +177,7 @@ class Run:
     def validated(self) -> nn.Module: return self.average.module if self.average else self.model
     def best(self, k: int = 5): return self.kept[:k] # [{"file", "epoch", metrics...}], best first
 
-# %% ../nbs/06_training.ipynb #350e9994
+# %% ../nbs/06_training.ipynb #9803e1f3
 def _save(self):
     "Write the last checkpoint and everything needed to continue."
     if not (self.folder and self.accelerator.is_main_process): return
@@ -203,7 +203,7 @@ def _restore(self):
 
 Run._save, Run._restore = _save, _restore
 
-# %% ../nbs/06_training.ipynb #9c99d899
+# %% ../nbs/06_training.ipynb #94aed6f2
 def _train_epoch(self, bar):
     "The rest of the current epoch, from the batch where it stands."
     cfg, acc, n = self.config, self.accelerator, len(self.loader)
@@ -223,7 +223,7 @@ def _train_epoch(self, bar):
 
 Run._train_epoch = _train_epoch
 
-# %% ../nbs/06_training.ipynb #ff61cf74
+# %% ../nbs/06_training.ipynb #f758a865
 def _end_epoch(self, validate):
     "Validate, note the epoch in the history, keep the model if it is among the best."
     row = {"epoch": self.epoch, "step": self.step, "train_loss": self.partial[0] / max(1, self.partial[1]), "lr": self.optimizers[0].param_groups[0]["lr"]}
@@ -251,7 +251,7 @@ def _keep(self, row, better):
 
 Run._end_epoch, Run._keep, Run._score = _end_epoch, _keep, _score
 
-# %% ../nbs/06_training.ipynb #c1aca89f
+# %% ../nbs/06_training.ipynb #154513eb
 def fit(model: nn.Module,         # trained in place
         data: Dataset,            # items, or ready batches through `__getitems__`
         loss: Callable,           # (model, batch) -> scalar tensor, or (scalar, dict of numbers)
@@ -285,7 +285,7 @@ def _open_folder(run):
         run._restore()
     else: _atomically(f, lambda p: p.write_text(json.dumps(now, indent=1)))
 
-# %% ../nbs/06_training.ipynb #59b567e6
+# %% ../nbs/06_training.ipynb #a6b28086
 def live_curve(run: Run): # given to `fit` as `on_epoch`
     "Redraw training and validation loss in place, where Jupyter is."
     if "IPython" not in sys.modules or run.epoch < 2: return
@@ -296,7 +296,7 @@ def live_curve(run: Run): # given to `fit` as `on_epoch`
     if getattr(run, "_shown", None): run._shown.update(fig)
     else: run._shown = display(fig, display_id=True)
 
-# %% ../nbs/06_training.ipynb #6853a302
+# %% ../nbs/06_training.ipynb #fac38c7b
 def _commit() -> dict: # {"commit": hash or None, "dirty": bool}
     "The commit of the checkout that this module stands in."
     import vsa_nb
@@ -311,7 +311,7 @@ def describe_device() -> str: # such as "NVIDIA H100, 1 of them" or "AMD EPYC ..
     except (OSError, StopIteration): name = platform.processor() or platform.machine()
     return f"{name}, {torch.get_num_threads()} threads"
 
-# %% ../nbs/06_training.ipynb #0b263cd3
+# %% ../nbs/06_training.ipynb #d0273532
 def write_record(path: str | Path,     # the JSON file to write
                  name: str,            # the row of a table that this belongs to
                  config,               # a dataclass or a dictionary
@@ -330,7 +330,7 @@ def write_record(path: str | Path,     # the JSON file to write
     Path(path).parent.mkdir(parents=True, exist_ok=True); _atomically(Path(path), lambda p: p.write_text(json.dumps(r, indent=1) + "\n"))
     return json.loads(json.dumps(r))
 
-# %% ../nbs/06_training.ipynb #0957367b
+# %% ../nbs/06_training.ipynb #3ba7d222
 @contextmanager
 def fast_matmul(on: bool = True): # False: leave everything as it is
     "Let float32 matrix products on a CPU use bfloat16 inside, where the processor can."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['tokenize', 'Vocab', 'pad_sequences']
 
-# %% ../nbs/01_vocab.ipynb #810ed808
+# %% ../nbs/01_vocab.ipynb #5d1fcd21
 import json, re
 from collections import Counter
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-# %% ../nbs/01_vocab.ipynb #38f15517
+# %% ../nbs/01_vocab.ipynb #5ea7f672
 _dropped = re.compile(r"[^a-z0-9\s]")
 
 def tokenize(sentence: str # raw text
@@ -21,7 +21,7 @@ def tokenize(sentence: str # raw text
     "Lowercase, drop every non-alphanumeric character, split at white space (Section 4, Data Preprocessing)."
     return _dropped.sub("", sentence.lower()).split()
 
-# %% ../nbs/01_vocab.ipynb #67feb8a5
+# %% ../nbs/01_vocab.ipynb #87d08c06
 class Vocab:
     "Words with numbers: END 0, words 1..W, perhaps <unk>, then START and padding, which are inputs only."
     end, END, UNK = 0, "<end>", "<unk>"
@@ -41,7 +41,7 @@ class Vocab:
     def __contains__(self, word): return word in self._id
     def __repr__(self): return f"Vocab({len(self.words)} words, {self.n_outputs} outputs, {self.n_inputs} inputs)"
 
-# %% ../nbs/01_vocab.ipynb #364fb540
+# %% ../nbs/01_vocab.ipynb #9fe5a628
 def _build(cls,
            token_lists: Iterable[list[str]], # tokens of each training sentence
            min_count: int = 5,               # a word with fewer occurrences is rare
@@ -57,7 +57,7 @@ def _build(cls,
 
 Vocab.build = classmethod(_build)
 
-# %% ../nbs/01_vocab.ipynb #0a3ed0b2
+# %% ../nbs/01_vocab.ipynb #b9c8a225
 def _encode(self,
             sentence: str | list[str], # raw text, or tokens
            ) -> list[int]:             # numbers of the words, without START and END
@@ -67,7 +67,7 @@ def _encode(self,
 
 Vocab.encode = _encode
 
-# %% ../nbs/01_vocab.ipynb #46b83bce
+# %% ../nbs/01_vocab.ipynb #3086d4a2
 def _decode(self,
             ids: Iterable[int], # numbers, perhaps with START, END and padding
            ) -> str:            # the words up to the first END, joined by spaces
@@ -82,7 +82,7 @@ def _decode(self,
 
 Vocab.decode = _decode
 
-# %% ../nbs/01_vocab.ipynb #9ea413af
+# %% ../nbs/01_vocab.ipynb #4e68cdcd
 def pad_sequences(sequences: list[list[int]], # L lists of numbers
                   value: int,                 # what fills the rest
                  ) -> Tensor:                 # shape (L, longest), long
@@ -91,7 +91,7 @@ def pad_sequences(sequences: list[list[int]], # L lists of numbers
     width = max(map(len, sequences))
     return torch.tensor([s + [value] * (width - len(s)) for s in sequences], dtype=torch.long).reshape(len(sequences), width)
 
-# %% ../nbs/01_vocab.ipynb #831c634e
+# %% ../nbs/01_vocab.ipynb #99c942bf
 def _batch(self,
            sentences: list,             # L sentences: text, or tokens
           ) -> tuple[Tensor, Tensor, Tensor]: # inputs (L, T+1), targets (L, T+1), lengths (L,)
@@ -102,7 +102,7 @@ def _batch(self,
 
 Vocab.batch = _batch
 
-# %% ../nbs/01_vocab.ipynb #6c90fe21
+# %% ../nbs/01_vocab.ipynb #24a8731e
 def _save(self, path: str | Path): # a JSON file
     "Write the vocabulary as JSON."
     Path(path).write_text(json.dumps({"vocab": 1, "words": self.words, "unk": self.unk is not None, "counts": self.counts}))

@@ -7,7 +7,7 @@ __all__ = ['KINDS', 'COLOURS', 'SIZES', 'TEXTURES', 'BACKGROUNDS', 'UNSEEN', 'PL
            'sample_scene', 'render', 'noun_phrase', 'relations', 'describe', 'phrases', 'true_phrases', 'write_world',
            'load_truth']
 
-# %% ../nbs/02_world.ipynb #3af55978
+# %% ../nbs/02_world.ipynb #bd2f0f3d
 import json, random
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 from .vocab import tokenize
 
-# %% ../nbs/02_world.ipynb #60d3a300
+# %% ../nbs/02_world.ipynb #834638f4
 KINDS = {"ball": ["ball", "sphere"], "box": ["box", "square"], "triangle": ["triangle"], "star": ["star"], "ring": ["ring", "hoop"], "cross": ["cross"],
          "tree": ["tree"], "house": ["house", "hut"], "fish": ["fish"], "cup": ["cup", "mug"]}
 COLOURS = {"red": (214, 39, 40), "green": (44, 150, 60), "blue": (31, 90, 200), "yellow": (245, 215, 50), "purple": (140, 70, 180),
@@ -30,7 +30,7 @@ PLURALS = {"box": "boxes", "cross": "crosses", "fish": "fish"}
 _pairs = sorted((k, c) for k in KINDS for c in COLOURS)
 HELD_OUT = {"val": set(_pairs[3::11]), "test": set(_pairs[7::11])} # 8 pairs each, never in a training scene
 
-# %% ../nbs/02_world.ipynb #9d0a030d
+# %% ../nbs/02_world.ipynb #56d01151
 @dataclass
 class Thing:
     "An object of a scene; position and radius in pixels."
@@ -47,7 +47,7 @@ def _hidden(a: Thing, b: Thing) -> float: # share of the smaller box that the tw
     w, h = min(a.x + a.radius, b.x + b.radius) - max(a.x - a.radius, b.x - b.radius), min(a.y + a.radius, b.y + b.radius) - max(a.y - a.radius, b.y - b.radius)
     return max(0, w) * max(0, h) / (4 * min(a.radius, b.radius) ** 2)
 
-# %% ../nbs/02_world.ipynb #fab4d8bc
+# %% ../nbs/02_world.ipynb #e6e8b3e4
 def sample_scene(rng: random.Random,   # the only source of chance
                  split: str = "train", # which held-out pairs must appear ("val", "test") or must not
                  pixels: int = 128,    # side of the image
@@ -69,7 +69,7 @@ def sample_scene(rng: random.Random,   # the only source of chance
     rng.shuffle(things); there = {t.colour for t in things}
     return Scene(things, rng.choice([b for b in BACKGROUNDS if UNSEEN.get(b) not in there]), rng.getrandbits(32), pixels)
 
-# %% ../nbs/02_world.ipynb #27218fd8
+# %% ../nbs/02_world.ipynb #0362cbf4
 def _wedge(x, y, top, bottom, half): # a triangle, point up, from `top` down to `bottom`
     return np.maximum(np.abs(x) * (bottom - top) / np.hypot(bottom - top, half) - (y - top) * half / np.hypot(bottom - top, half), y - bottom)
 
@@ -92,7 +92,7 @@ SHAPES = {
     "fish": lambda x, y: np.minimum(np.hypot((x + .25) * .75, y * 1.25) - .52, np.maximum(np.abs(y) - (x - .1) * .85, x - .95)),
     "cup": lambda x, y: np.minimum(_rect(x, y, -.8, -.75, .4, .8), np.maximum(np.abs(np.hypot(x - .42, y) - .4) - .12, .4 - x))}
 
-# %% ../nbs/02_world.ipynb #18b19c44
+# %% ../nbs/02_world.ipynb #b77b781d
 def _pattern(texture: str, x, y): # pixel coordinates -> share of the second tone
     if texture == "striped": return (np.floor((x + y) / 4) % 2) * 1.
     if texture == "checked": return (np.floor(x / 4) + np.floor(y / 4)) % 2
@@ -113,7 +113,7 @@ def render(scene: Scene) -> np.ndarray: # (H, W, 3), uint8
         image[y1:y2, x1:x2] = image[y1:y2, x1:x2] * (1 - cover) + (tone * (1 - p) + second * p) * cover
     return np.clip(image, 0, 255).astype(np.uint8)
 
-# %% ../nbs/02_world.ipynb #46e8d759
+# %% ../nbs/02_world.ipynb #6309122a
 def _matches(t: Thing, said: dict) -> bool: return all(getattr(t, k) == v for k, v in said.items())
 
 def noun_phrase(scene: Scene, i: int, rng: random.Random, article: str = "a") -> tuple: # (words, [i])
@@ -129,7 +129,7 @@ def noun_phrase(scene: Scene, i: int, rng: random.Random, article: str = "a") ->
     if article == "a" and words[0][0] in "aeiou": article = "an"
     return [article, *words], [i]
 
-# %% ../nbs/02_world.ipynb #61b72b81
+# %% ../nbs/02_world.ipynb #d0786236
 def relations(a: Thing, b: Thing, a_in_front: bool) -> list[str]: # what holds of a towards b
     "The relation words that are true."
     dx, dy, gap = b.x - a.x, b.y - a.y, a.radius + b.radius
@@ -139,7 +139,7 @@ def relations(a: Thing, b: Thing, a_in_front: bool) -> list[str]: # what holds o
     elif np.hypot(dx, dy) < gap * 1.5: found += ["next to", "beside", "near"]
     return found
 
-# %% ../nbs/02_world.ipynb #2a643665
+# %% ../nbs/02_world.ipynb #995c450d
 _count = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
 def _forms(scene: Scene, rng: random.Random) -> list: # functions that each make a list of pieces
@@ -180,7 +180,7 @@ def describe(scene: Scene, rng: random.Random, n: int = 5) -> list: # n pairs (s
         if len(found) == n: break
     return list(found.items())
 
-# %% ../nbs/02_world.ipynb #21a4a3ae
+# %% ../nbs/02_world.ipynb #513ebc21
 def phrases(scene: Scene, rng: random.Random) -> list: # (phrase, box) pairs
     "Region phrases: objects, objects with a relation, groups."
     T, out = scene.things, []
@@ -194,7 +194,7 @@ def phrases(scene: Scene, rng: random.Random) -> list: # (phrase, box) pairs
             b = np.array([T[i].box for i in g]); out.append((" ".join(_counted(scene, g, rng)[0][0]), (*b[:, :2].min(0).tolist(), *b[:, 2:].max(0).tolist())))
     return out
 
-# %% ../nbs/02_world.ipynb #1c323f77
+# %% ../nbs/02_world.ipynb #c8fe3384
 _kind_of = {w: k for k, ws in KINDS.items() for s in ws for w in (s, PLURALS.get(s, s + "s"))}
 _size_of = {w: k for k, ws in SIZES.items() for w in ws} | {"larger": "large", "bigger": "large", "smaller": "small"}
 _number = {v: k for k, v in _count.items()}
@@ -217,7 +217,7 @@ def true_phrases(sentence: str,  # generated, or any other
         else: said, need = {}, 1
     return true, total
 
-# %% ../nbs/02_world.ipynb #e5c43e99
+# %% ../nbs/02_world.ipynb #a3966af3
 def _image(seed, split, k, pixels): # everything about one image
     rng = random.Random(f"{seed}/{split}/{k}"); scene = sample_scene(rng, split, pixels)
     return scene, describe(scene, rng), phrases(scene, rng)
@@ -229,7 +229,7 @@ def _records(name, split, n, scene, told, regions, pixels): # the entries of one
     things = [{"kind": t.kind, "colour": t.colour, "texture": t.texture, "size": t.size, "box": [round(v, 2) for v in t.box]} for t in scene.things]
     return dataset, {"id": n, "regions": boxes}, {"image_id": n, "file_name": name, "width": pixels, "height": pixels}, {"things": things, "background": scene.background, "words": [t for _, t in told]}
 
-# %% ../nbs/02_world.ipynb #11aadbc7
+# %% ../nbs/02_world.ipynb #b5d1d075
 def write_world(folder: str | Path,    # made if it is not there
                 n_train: int = 2000, n_val: int = 200, n_test: int = 200, seed: int = 0,
                 pixels: int = 128,     # side of an image
