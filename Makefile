@@ -4,8 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 OUT    ?= demo_output
+DOCS   := $(VENV)/.docs-installed
 
-.PHONY: help demo test lab pages readme clean
+.PHONY: help demo test lab site pages readme clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -27,6 +28,17 @@ test: $(STAMP)  ## run every notebook, then the repository's own tests
 lab: $(STAMP)  ## open the book in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=. nbs/index.ipynb
 
+$(DOCS): $(STAMP)
+	@echo "Installing Sphinx and its theme into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	@touch $@
+
+site: $(DOCS)  ## the book as a web site in docs/_build/html (needs npm once, for MathJax); DRAFT=1 forgives links to pages not yet written
+	@OMP_NUM_THREADS=1 $(BIN)/python docs/build.py $(if $(DRAFT),--draft)
+
+explore: $(STAMP)  ## look at it all in a browser; IMAGES=your pictures, MODELS=a folder of models
+	@$(BIN)/python -m vsa_nb.explorer $(if $(IMAGES),--images "$(IMAGES)") $(if $(MODELS),--models "$(MODELS)")
+
 pages: $(STAMP)  ## export the modules, run all pages storing their outputs, clean them
 	@$(BIN)/nbdev-export && OMP_NUM_THREADS=1 $(BIN)/nbdev-test --save --n-workers 2 --timing && $(BIN)/nbdev-clean && $(MAKE) --no-print-directory readme
 
@@ -34,4 +46,4 @@ readme: $(STAMP)  ## README.md from nbs/index.ipynb
 	@$(BIN)/python tests/readme.py --write
 
 clean:  ## remove what the targets made (not your runs)
-	rm -rf $(VENV) demo_output build *.egg-info .pytest_cache && find . -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(VENV) demo_output docs/_build build *.egg-info .pytest_cache && find . -name __pycache__ -prune -exec rm -rf {} +
