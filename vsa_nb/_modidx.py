@@ -397,6 +397,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'vsa_nb.eye.train_eye': ('eye.html#train_eye', 'vsa_nb/eye.py')},
             'vsa_nb.grounding': { 'vsa_nb.grounding.assignment_scores': ('grounding.html#assignment_scores', 'vsa_nb/grounding.py'),
                                   'vsa_nb.grounding.baselines': ('grounding.html#baselines', 'vsa_nb/grounding.py'),
+                                  'vsa_nb.grounding.covering_scores': ('grounding.html#covering_scores', 'vsa_nb/grounding.py'),
                                   'vsa_nb.grounding.find_phrase': ('grounding.html#find_phrase', 'vsa_nb/grounding.py'),
                                   'vsa_nb.grounding.grounding_metrics': ('grounding.html#grounding_metrics', 'vsa_nb/grounding.py'),
                                   'vsa_nb.grounding.grounding_row': ('grounding.html#grounding_row', 'vsa_nb/grounding.py'),

@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['find_phrase', 'place_phrases', 'phrase_scores', 'assignment_scores', 'grounding_row', 'grounding_metrics',
-           'baselines', 'phrase_boxes', 'word_hits', 'word_objects', 'pair_counts', 'segment_f1']
+           'baselines', 'phrase_boxes', 'covering_scores', 'word_hits', 'word_objects', 'pair_counts', 'segment_f1']
 
-# %% ../nbs/18_grounding.ipynb #c2dbca83
+# %% ../nbs/18_grounding.ipynb #2e207070
 from collections import Counter
 import torch
 from torch import Tensor
-from .boxes import iou, union_box
+from .boxes import area, iou, union_box
 from .mrf import segments
 
-# %% ../nbs/18_grounding.ipynb #1b0daf0e
+# %% ../nbs/18_grounding.ipynb #5389a310
 def find_phrase(sentence: list[str], phrase: list[str]) -> tuple[int, int] | None: # tokens -> (start, stop), or None
     "Where a phrase stands in a sentence."
     n = len(phrase)
@@ -23,7 +23,7 @@ def place_phrases(phrases: list[list[str]], sentences: list[list[str]]) -> list:
     "The first sentence that holds each phrase, and where."
     return [next(((l, *at) for l, s in enumerate(sentences) if (at := find_phrase(s, p))), None) for p in phrases]
 
-# %% ../nbs/18_grounding.ipynb #ad3d5bef
+# %% ../nbs/18_grounding.ipynb #4a2cb1cd
 def phrase_scores(v: Tensor, s: Tensor,  # regions (M, h), words of the sentence (T, h)
                   span: tuple,           # (start, stop)
                   how: str = "sum",      # "sum", "mean" or "max" over the words
@@ -38,7 +38,7 @@ def assignment_scores(assignment: Tensor, span: tuple, n_regions: int) -> Tensor
     "Words of the phrase on each region."
     return torch.bincount(assignment[span[0]:span[1]].clamp(min=0), minlength=n_regions).float()
 
-# %% ../nbs/18_grounding.ipynb #21c57c69
+# %% ../nbs/18_grounding.ipynb #f5b77806
 def grounding_row(scores: Tensor,     # (M,), or regions in order of preference by falling score
                   regions: Tensor,    # (M, 4)
                   boxes: Tensor,      # (N, 4), what the phrase means
@@ -57,20 +57,31 @@ def grounding_metrics(rows: list[dict]) -> dict: # of `grounding_row`
     if not rows: raise ValueError("no phrases to measure")
     return {k: 100 * sum(r[k] for r in rows) / len(rows) for k in rows[0]} | {"phrases": len(rows)}
 
-# %% ../nbs/18_grounding.ipynb #e6c5afd3
+# %% ../nbs/18_grounding.ipynb #416533cc
 def baselines(regions: Tensor, boxes: Tensor, seed: int) -> dict: # (M, 4) the whole image last, (N, 4) -> scores (M,) by name
     "Scores of a random order, of the whole image first, of the order of the proposals, and of the truth."
     m = len(regions); whole = torch.zeros(m); whole[-1] = 1
     return {"random": torch.rand(m, generator=torch.Generator().manual_seed(seed)), "whole image": whole, "proposal order": -torch.arange(m, dtype=torch.float), "truth": iou(regions, boxes).amax(1)}
 
-# %% ../nbs/18_grounding.ipynb #9076b49a
+# %% ../nbs/18_grounding.ipynb #495c0910
 def phrase_boxes(item) -> list[tuple[str, Tensor]]: # a CaptionedImage with phrases and boxes -> (phrase, (N, 4)) each
     "The boxes of each distinct phrase of an image."
     said = {}
     for p, b in zip(item.phrases, item.boxes): said.setdefault(p, []).append(b)
     return [(p, torch.stack(b)) for p, b in said.items()]
 
-# %% ../nbs/18_grounding.ipynb #97bfde02
+# %% ../nbs/18_grounding.ipynb #1b977535
+def covering_scores(scores: Tensor,  # (M,)
+                    regions: Tensor, # (M, 4), the whole image last
+                    price: float = .25, # of a box as large as the image
+                   ) -> Tensor:      # (M,)
+    "Scores of boxes by the regions that they cover. Raises ValueError if scores and regions differ in number."
+    if len(scores) != len(regions): raise ValueError(f"{len(scores)} scores for {len(regions)} regions")
+    votes = torch.softmax(2 * (scores - scores.mean()) / (scores.std(correction=0) + 1e-6), 0)
+    both = (torch.minimum(regions[:, None, 2:], regions[:, 2:]) - torch.maximum(regions[:, None, :2], regions[:, :2])).clamp(min=0).prod(-1)
+    return both / area(regions).clamp(min=1e-6) @ votes - price * area(regions) / area(regions[-1:])
+
+# %% ../nbs/18_grounding.ipynb #a368d8b6
 def word_hits(assignment: Tensor,      # (T,) region of each word
               regions: Tensor,         # (M, 4)
               objects: list[list[int]], # of each word, what it names

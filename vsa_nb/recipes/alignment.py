@@ -9,7 +9,7 @@ __all__ = ['BETAS', 'AlignmentConfig', 'variants', 'AlignmentData', 'alignment_d
            'search_regions', 'word_accuracy', 'world_variants', 'world_regions', 'report_words', 'principal',
            'load_flickr8k_regions', 'without_image_vectors', 'main']
 
-# %% ../../nbs/recipes/40_alignment.ipynb #ef4ae016
+# %% ../../nbs/recipes/40_alignment.ipynb #8627533d
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..alignment import AlignmentModel, AlignmentPairs, init_scores
 from ..backbones import Backbone, VectorTable, read_vectors
 from ..datasets import CaptionedImage, fingerprint, load_karpathy_json
 from ..eye import train_eye
-from ..grounding import baselines, grounding_metrics, grounding_row, pair_counts, phrase_boxes, phrase_scores, place_phrases, segment_f1, word_hits, word_objects
+from ..grounding import baselines, covering_scores, grounding_metrics, grounding_row, pair_counts, phrase_boxes, phrase_scores, place_phrases, segment_f1, word_hits, word_objects
 from ..mrf import beta_scale, segments, viterbi
 from ..multimodal_rnn import as_is
 from ..regions import RegionTable, extract_regions
@@ -30,7 +30,7 @@ from ..training import FitConfig, Run, fit, load_checkpoint, seed_everything, wr
 from ..vocab import Vocab, pad_sequences, tokenize
 from ..world import load_truth, write_world
 
-# %% ../../nbs/recipes/40_alignment.ipynb #48082901
+# %% ../../nbs/recipes/40_alignment.ipynb #79cfb14d
 @dataclass
 class AlignmentConfig:
     "An alignment model and how it is trained."
@@ -54,7 +54,7 @@ def variants(**changes) -> dict: # row name -> configuration
     rows["BRNN, fc7"] = dict(everywhere=True)
     return {n: AlignmentConfig(**{"name": n, **r, **changes}) for n, r in rows.items()}
 
-# %% ../../nbs/recipes/40_alignment.ipynb #8edb594a
+# %% ../../nbs/recipes/40_alignment.ipynb #25da4e26
 @dataclass
 class AlignmentData:
     "Regions and sentences of each split, and the vocabulary of the training split."
@@ -76,7 +76,7 @@ def alignment_data(items: list[CaptionedImage], regions: RegionTable, # from pag
     return AlignmentData(Vocab.build([tokenize(s) for i in by["train"] for s in i.sentences], min_count), {s: [i.file.name for i in some] for s, some in by.items()}, {s: regions.vectors[r] for s, r in rows.items()},
                          {s: regions.boxes[r] for s, r in rows.items()}, {s: table[some] if table else None for s, some in by.items()}, {s: [i.sentences for i in some] for s, some in by.items()}, fingerprint(items))
 
-# %% ../../nbs/recipes/40_alignment.ipynb #65a1b75d
+# %% ../../nbs/recipes/40_alignment.ipynb #d60638f2
 @torch.inference_mode()
 def cross_scores(model: AlignmentModel, data: AlignmentData, images: str, sentences: str, rows=None, columns=None, dtype=torch.bfloat16) -> Tensor: # two splits; which images; of which images the sentences; -> (K, L)
     "Scores of images of one split with sentences of another."
@@ -97,7 +97,7 @@ def split_scores(model: AlignmentModel, data: AlignmentData, split: str, scaling
 
 def recall_sum(metrics: dict) -> float: return sum(v for k, v in metrics.items() if "R@" in k) # what validation looks at
 
-# %% ../../nbs/recipes/40_alignment.ipynb #4a9819ac
+# %% ../../nbs/recipes/40_alignment.ipynb #95b5f5a0
 @torch.inference_mode()
 def alignment_scores(model: AlignmentModel, data: AlignmentData, split: str, batch: int = 2000) -> tuple[Tensor, Tensor, Tensor]: # (L, T, M), (L,), (L,)
     "Scores of the words of each sentence with the regions of its image, how many words, and which image; sentences of unknown words only are left out."
@@ -108,7 +108,7 @@ def alignment_scores(model: AlignmentModel, data: AlignmentData, split: str, bat
         s = model.words(pad_sequences([ids[a][1] for a in at], data.vocab.pad), n[at]); out.append(torch.bmm(s, v[where].mT))
     return torch.cat([torch.nn.functional.pad(u, (0, 0, 0, int(n.max()) - u.shape[1])) for u in out]), n, own
 
-# %% ../../nbs/recipes/40_alignment.ipynb #79e97694
+# %% ../../nbs/recipes/40_alignment.ipynb #b0591079
 def train_alignment(config: AlignmentConfig, data: AlignmentData, folder: str | Path, seed: int = 0, progress: bool = True) -> Run:
     "Train one alignment model."
     seed_everything(seed); iv = data.image_vectors["train"]
@@ -118,7 +118,7 @@ def train_alignment(config: AlignmentConfig, data: AlignmentData, folder: str | 
     def validate(m): r = metrics_of_ranks(*ranks(*split_scores(m, data, "val"))); return {"val_recall": recall_sum(r), **{f"val_{k}": v for k, v in r.items()}}
     return fit(model, pairs, lambda m, b: m.loss(b), validate, FitConfig(**{**asdict(config.fit), "seed": seed}), folder, monitor="val_recall", mode="max", collate=as_is, progress=progress)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #725baa39
+# %% ../../nbs/recipes/40_alignment.ipynb #b62dfad1
 def report_alignment(run: Run, config: AlignmentConfig, data: AlignmentData, folder: str | Path, split: str = "val", scaling: float = 0., k: int = 5) -> dict:
     "Rank a split with the best checkpoints; a test record that exists is read, not made again."
     name = config.name + ", scaled" * bool(scaling); stem = f"{name.lower().replace(', ', '-').replace(' ', '_')}-{split}-seed{run.config.seed}"; f = Path(folder) / f"record-{stem}.json"
@@ -130,7 +130,7 @@ def report_alignment(run: Run, config: AlignmentConfig, data: AlignmentData, fol
     mean = {m: sum(e[m] for e in each.values()) / len(each) for m in next(iter(each.values()))}
     return write_record(f, name, config, mean, data.fingerprint, run.config.seed, run.seconds, split=split, scaling=scaling, checkpoints=each, history=run.history.round(4).to_dict("list"))
 
-# %% ../../nbs/recipes/40_alignment.ipynb #20f43bae
+# %% ../../nbs/recipes/40_alignment.ipynb #9b2b8d97
 def report_together(runs: list[Run], config: AlignmentConfig, data: AlignmentData, folder: str | Path, split: str = "val", scaling: float = .75) -> dict:
     "Rank a split with several runs' mean scores; a test record that exists is read, not made again."
     name = f"{config.name}{', scaled' * bool(scaling)}, {len(runs)} seeds together"; f = Path(folder) / f"record-{name.lower().replace(', ', '-').replace(' ', '_')}-{split}.json"
@@ -139,7 +139,7 @@ def report_together(runs: list[Run], config: AlignmentConfig, data: AlignmentDat
     f.parent.mkdir(parents=True, exist_ok=True); (f.parent / f.name.replace("record-", "ranks-")).write_text(json.dumps({"images": data.files[split], "together": {"annotation": a.tolist(), "search": s.tolist()}}))
     return write_record(f, name, config, m, data.fingerprint, runs[0].config.seed, sum(r.seconds for r in runs), split=split, scaling=scaling, seeds=[r.config.seed for r in runs], checkpoints={"together": m})
 
-# %% ../../nbs/recipes/40_alignment.ipynb #0d810110
+# %% ../../nbs/recipes/40_alignment.ipynb #c5af9b3f
 @torch.inference_mode()
 def ground_phrases(model: AlignmentModel, data: AlignmentData, items: list, # CaptionedImages with phrases and boxes
                    split: str = "test", how: str = "sum", merged: bool = False, seed: int = 0) -> dict: # order -> one row a phrase
@@ -151,14 +151,14 @@ def ground_phrases(model: AlignmentModel, data: AlignmentData, items: list, # Ca
         for phrase, truth in phrase_boxes(i):
             p = known(phrase); l, a, b = place_phrases([p], sentences)[0] or (None, 0, len(p)); words = p if l is None else sentences[l]; scores = torch.zeros(len(boxes))
             if p: scores = phrase_scores(v, model.words(torch.tensor([data.vocab.encode(" ".join(words))]), torch.tensor([len(words)]))[0], (a, b), how)
-            for name, x in {"alignment": scores, **baselines(boxes, truth, seed + len(rows.get("random", [])))}.items(): rows.setdefault(name, []).append({**grounding_row(x, boxes, truth, merged), "image": i.file.name})
+            for name, x in {"alignment": scores, "alignment, covering": covering_scores(scores, boxes), **baselines(boxes, truth, seed + len(rows.get("random", [])))}.items(): rows.setdefault(name, []).append({**grounding_row(x, boxes, truth, merged), "image": i.file.name})
     return rows
 
 def grounding_table(rows: dict, images: set | None = None) -> dict: # of `ground_phrases`, images to keep -> order -> metrics
     "Percentages over all phrases, or over those of some images."
     return {n: grounding_metrics([{k: x for k, x in r.items() if k != "image"} for r in some if images is None or r["image"] in images]) for n, some in rows.items()}
 
-# %% ../../nbs/recipes/40_alignment.ipynb #fea4d5c4
+# %% ../../nbs/recipes/40_alignment.ipynb #f3b33a3c
 def report_grounding(run: Run, config: AlignmentConfig, data: AlignmentData, items: list, folder: str | Path, split: str = "test",
                      how: str = "sum", confident: set | None = None) -> dict: # names of images -> a record
     "Grounding of one trained model; a test record that exists is read, not made again."
@@ -168,7 +168,7 @@ def report_grounding(run: Run, config: AlignmentConfig, data: AlignmentData, ite
     if confident: tables |= {"any box, confident": grounding_table(any_box, confident), "merged box, confident": grounding_table(merged, confident)}
     return write_record(f, f"grounding, {config.name}", config, tables["any box"]["alignment"], data.fingerprint, run.config.seed, run.seconds, split=split, how=how, tables=tables)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #526b9c03
+# %% ../../nbs/recipes/40_alignment.ipynb #5769a024
 def alignment_examples(model: AlignmentModel, data: AlignmentData, split: str = "test", n: int = 6, beta: float = 1.) -> list[dict]: # beta in units of `beta_scale`
     "The first sentence of the first images, each word with its region after smoothing."
     u, lengths, own = alignment_scores(model, data, split); assigned, _ = viterbi(u, beta * beta_scale(u, lengths), lengths); out = []
@@ -183,7 +183,7 @@ def longest_regions(model: AlignmentModel, data: AlignmentData, split: str = "te
     iv = data.image_vectors[split]; v = model.eval().regions(data.vectors[split].float(), None if iv is None else iv.float())[:, :-1].norm(dim=-1); best, at = v.max(1)
     return [{"image": data.files[split][k], "length": best[k].item(), "box": data.boxes[split][k][at[k]].tolist()} for k in best.topk(min(n, len(best))).indices.tolist()]
 
-# %% ../../nbs/recipes/40_alignment.ipynb #8430ee29
+# %% ../../nbs/recipes/40_alignment.ipynb #4d7a73c3
 @torch.inference_mode()
 def word_magnitudes(model: AlignmentModel, vocab: Vocab, sentences: list[str], min_count: int = 10, batch: int = 500) -> dict: # word -> mean length of s, longest first
     "How long the vectors of words are, on average over their places."
@@ -202,7 +202,7 @@ def search_regions(model: AlignmentModel, data: AlignmentData, text: str, split:
     scores, words = u.amax(2).sum(1), [data.vocab.decode([i]) for i in ids]
     return [{"image": data.files[split][i], "score": scores[i].item(), "words": dict(enumerate(zip(words, u[i].argmax(1).tolist()))), "box": data.boxes[split][i][u[i].sum(0).argmax()].tolist()} for i in scores.topk(min(k, len(scores))).indices.tolist()]
 
-# %% ../../nbs/recipes/40_alignment.ipynb #86eb802a
+# %% ../../nbs/recipes/40_alignment.ipynb #37772f4b
 BETAS = (0., .5, 1., 2., 4., 8., 16., 32., 64.) # in units of `beta_scale`
 
 def word_accuracy(model: AlignmentModel, data: AlignmentData, truth: dict, split: str, betas=BETAS) -> dict: # truth of page 02 -> beta: {"words", "object", "F1", "length"}
@@ -239,7 +239,7 @@ def report_words(run: Run, config: AlignmentConfig, data: AlignmentData, truth: 
     f = Path(folder) / f"record-world-{config.name.lower().replace(', ', '-').replace('. ', '').replace(' ', '_')}-seed{run.config.seed}.json"
     return write_record(f, f"world, {config.name}", config, m, data.fingerprint, run.config.seed, run.seconds, split="test", beta=beta, curve_val=val, curve_test=test)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #4921925d
+# %% ../../nbs/recipes/40_alignment.ipynb #d42a37db
 def principal(x: Tensor, k: int) -> tuple[Tensor, Tensor]: # (N, D), how many -> mean (D,), directions (D, k)
     "Principal directions, scaled so that what they give has deviation one on average. Raises ValueError for more than there are."
     if not 0 < k <= x.shape[1]: raise ValueError(f"{k} principal directions of vectors of {x.shape[1]} numbers: give 1 to {x.shape[1]}")
