@@ -6,10 +6,10 @@
 __all__ = ['BETAS', 'AlignmentConfig', 'variants', 'AlignmentData', 'alignment_data', 'cross_scores', 'split_scores',
            'recall_sum', 'alignment_scores', 'train_alignment', 'report_alignment', 'report_together', 'ground_phrases',
            'grounding_table', 'report_grounding', 'alignment_examples', 'longest_regions', 'word_magnitudes',
-           'search_regions', 'word_accuracy', 'world_variants', 'world_regions', 'report_words', 'principal',
-           'load_flickr8k_regions', 'without_image_vectors', 'study_world', 'main']
+           'search_regions', 'word_accuracy', 'world_variants', 'eye_regions', 'world_regions', 'report_words',
+           'principal', 'load_flickr8k_regions', 'without_image_vectors', 'study_world', 'main']
 
-# %% ../../nbs/recipes/40_alignment.ipynb #04472321
+# %% ../../nbs/recipes/40_alignment.ipynb #a9dd9f89
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from ..training import FitConfig, Run, fit, load_checkpoint, seed_everything, wr
 from ..vocab import Vocab, pad_sequences, tokenize
 from ..world import load_truth, write_world
 
-# %% ../../nbs/recipes/40_alignment.ipynb #03f4a36e
+# %% ../../nbs/recipes/40_alignment.ipynb #38d52d86
 @dataclass
 class AlignmentConfig:
     "An alignment model and how it is trained."
@@ -54,7 +54,7 @@ def variants(**changes) -> dict: # row name -> configuration
     rows["BRNN, fc7"] = dict(everywhere=True)
     return {n: AlignmentConfig(**{"name": n, **r, **changes}) for n, r in rows.items()}
 
-# %% ../../nbs/recipes/40_alignment.ipynb #359ce452
+# %% ../../nbs/recipes/40_alignment.ipynb #855c9809
 @dataclass
 class AlignmentData:
     "Regions and sentences of each split, and the vocabulary of the training split."
@@ -76,7 +76,7 @@ def alignment_data(items: list[CaptionedImage], regions: RegionTable, # from pag
     return AlignmentData(Vocab.build([tokenize(s) for i in by["train"] for s in i.sentences], min_count), {s: [i.file.name for i in some] for s, some in by.items()}, {s: regions.vectors[r] for s, r in rows.items()},
                          {s: regions.boxes[r] for s, r in rows.items()}, {s: table[some] if table else None for s, some in by.items()}, {s: [i.sentences for i in some] for s, some in by.items()}, fingerprint(items))
 
-# %% ../../nbs/recipes/40_alignment.ipynb #cfc7ea96
+# %% ../../nbs/recipes/40_alignment.ipynb #11dc3edf
 @torch.inference_mode()
 def cross_scores(model: AlignmentModel, data: AlignmentData, images: str, sentences: str, rows=None, columns=None, dtype=torch.bfloat16) -> Tensor: # two splits; which images; of which images the sentences; -> (K, L)
     "Scores of images of one split with sentences of another."
@@ -97,7 +97,7 @@ def split_scores(model: AlignmentModel, data: AlignmentData, split: str, scaling
 
 def recall_sum(metrics: dict) -> float: return sum(v for k, v in metrics.items() if "R@" in k) # what validation looks at
 
-# %% ../../nbs/recipes/40_alignment.ipynb #1407a675
+# %% ../../nbs/recipes/40_alignment.ipynb #5baf0737
 @torch.inference_mode()
 def alignment_scores(model: AlignmentModel, data: AlignmentData, split: str, batch: int = 2000) -> tuple[Tensor, Tensor, Tensor]: # (L, T, M), (L,), (L,)
     "Scores of the words of each sentence with the regions of its image, how many words, and which image; sentences of unknown words only are left out."
@@ -108,7 +108,7 @@ def alignment_scores(model: AlignmentModel, data: AlignmentData, split: str, bat
         s = model.words(pad_sequences([ids[a][1] for a in at], data.vocab.pad), n[at]); out.append(torch.bmm(s, v[where].mT))
     return torch.cat([torch.nn.functional.pad(u, (0, 0, 0, int(n.max()) - u.shape[1])) for u in out]), n, own
 
-# %% ../../nbs/recipes/40_alignment.ipynb #899e789b
+# %% ../../nbs/recipes/40_alignment.ipynb #853fdb78
 def train_alignment(config: AlignmentConfig, data: AlignmentData, folder: str | Path, seed: int = 0, progress: bool = True) -> Run:
     "Train one alignment model."
     seed_everything(seed); iv = data.image_vectors["train"]
@@ -118,7 +118,7 @@ def train_alignment(config: AlignmentConfig, data: AlignmentData, folder: str | 
     def validate(m): r = metrics_of_ranks(*ranks(*split_scores(m, data, "val"))); return {"val_recall": recall_sum(r), **{f"val_{k}": v for k, v in r.items()}}
     return fit(model, pairs, lambda m, b: m.loss(b), validate, FitConfig(**{**asdict(config.fit), "seed": seed}), folder, monitor="val_recall", mode="max", collate=as_is, progress=progress)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #6cccad2b
+# %% ../../nbs/recipes/40_alignment.ipynb #3ddbe6dc
 def report_alignment(run: Run, config: AlignmentConfig, data: AlignmentData, folder: str | Path, split: str = "val", scaling: float = 0., k: int = 5) -> dict:
     "Rank a split with the best checkpoints; a test record that exists is read, not made again."
     name = config.name + ", scaled" * bool(scaling); stem = f"{name.lower().replace(', ', '-').replace(' ', '_')}-{split}-seed{run.config.seed}"; f = Path(folder) / f"record-{stem}.json"
@@ -130,7 +130,7 @@ def report_alignment(run: Run, config: AlignmentConfig, data: AlignmentData, fol
     mean = {m: sum(e[m] for e in each.values()) / len(each) for m in next(iter(each.values()))}
     return write_record(f, name, config, mean, data.fingerprint, run.config.seed, run.seconds, split=split, scaling=scaling, checkpoints=each, history=run.history.round(4).to_dict("list"))
 
-# %% ../../nbs/recipes/40_alignment.ipynb #dd1b2d1a
+# %% ../../nbs/recipes/40_alignment.ipynb #90f12024
 def report_together(runs: list[Run], config: AlignmentConfig, data: AlignmentData, folder: str | Path, split: str = "val", scaling: float = .75) -> dict:
     "Rank a split with several runs' mean scores; a test record that exists is read, not made again."
     name = f"{config.name}{', scaled' * bool(scaling)}, {len(runs)} seeds together"; f = Path(folder) / f"record-{name.lower().replace(', ', '-').replace(' ', '_')}-{split}.json"
@@ -139,7 +139,7 @@ def report_together(runs: list[Run], config: AlignmentConfig, data: AlignmentDat
     f.parent.mkdir(parents=True, exist_ok=True); (f.parent / f.name.replace("record-", "ranks-")).write_text(json.dumps({"images": data.files[split], "together": {"annotation": a.tolist(), "search": s.tolist()}}))
     return write_record(f, name, config, m, data.fingerprint, runs[0].config.seed, sum(r.seconds for r in runs), split=split, scaling=scaling, seeds=[r.config.seed for r in runs], checkpoints={"together": m})
 
-# %% ../../nbs/recipes/40_alignment.ipynb #5956752d
+# %% ../../nbs/recipes/40_alignment.ipynb #9b7dc33e
 @torch.inference_mode()
 def ground_phrases(model: AlignmentModel, data: AlignmentData, items: list, # CaptionedImages with phrases and boxes
                    split: str = "test", how: str = "sum", merged: bool = False, seed: int = 0) -> dict: # order -> one row a phrase
@@ -158,7 +158,7 @@ def grounding_table(rows: dict, images: set | None = None) -> dict: # of `ground
     "Percentages over all phrases, or over those of some images."
     return {n: grounding_metrics([{k: x for k, x in r.items() if k != "image"} for r in some if images is None or r["image"] in images]) for n, some in rows.items()}
 
-# %% ../../nbs/recipes/40_alignment.ipynb #95771978
+# %% ../../nbs/recipes/40_alignment.ipynb #6ed722ad
 def report_grounding(run: Run, config: AlignmentConfig, data: AlignmentData, items: list, folder: str | Path, split: str = "test",
                      how: str = "sum", confident: set | None = None) -> dict: # names of images -> a record
     "Grounding of one trained model; a test record that exists is read, not made again."
@@ -168,7 +168,7 @@ def report_grounding(run: Run, config: AlignmentConfig, data: AlignmentData, ite
     if confident: tables |= {"any box, confident": grounding_table(any_box, confident), "merged box, confident": grounding_table(merged, confident)}
     return write_record(f, f"grounding, {config.name}", config, tables["any box"]["alignment"], data.fingerprint, run.config.seed, run.seconds, split=split, how=how, tables=tables)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #b4f0414c
+# %% ../../nbs/recipes/40_alignment.ipynb #7cd9e22e
 def alignment_examples(model: AlignmentModel, data: AlignmentData, split: str = "test", n: int = 6, beta: float = 1.) -> list[dict]: # beta in units of `beta_scale`
     "The first sentence of the first images, each word with its region after smoothing."
     u, lengths, own = alignment_scores(model, data, split); assigned, _ = viterbi(u, beta * beta_scale(u, lengths), lengths); out = []
@@ -183,7 +183,7 @@ def longest_regions(model: AlignmentModel, data: AlignmentData, split: str = "te
     iv = data.image_vectors[split]; v = model.eval().regions(data.vectors[split].float(), None if iv is None else iv.float())[:, :-1].norm(dim=-1); best, at = v.max(1)
     return [{"image": data.files[split][k], "length": best[k].item(), "box": data.boxes[split][k][at[k]].tolist()} for k in best.topk(min(n, len(best))).indices.tolist()]
 
-# %% ../../nbs/recipes/40_alignment.ipynb #2f2238ca
+# %% ../../nbs/recipes/40_alignment.ipynb #3cab83ce
 @torch.inference_mode()
 def word_magnitudes(model: AlignmentModel, vocab: Vocab, sentences: list[str], min_count: int = 10, batch: int = 500) -> dict: # word -> mean length of s, longest first
     "How long the vectors of words are, on average over their places."
@@ -202,7 +202,7 @@ def search_regions(model: AlignmentModel, data: AlignmentData, text: str, split:
     scores, words = u.amax(2).sum(1), [data.vocab.decode([i]) for i in ids]
     return [{"image": data.files[split][i], "score": scores[i].item(), "words": dict(enumerate(zip(words, u[i].argmax(1).tolist()))), "box": data.boxes[split][i][u[i].sum(0).argmax()].tolist()} for i in scores.topk(min(k, len(scores))).indices.tolist()]
 
-# %% ../../nbs/recipes/40_alignment.ipynb #e0668d70
+# %% ../../nbs/recipes/40_alignment.ipynb #17ade74b
 BETAS = (0., .5, 1., 2., 4., 8., 16., 32., 64.) # in units of `beta_scale`
 
 def word_accuracy(model: AlignmentModel, data: AlignmentData, truth: dict, split: str, betas=BETAS) -> dict: # truth of page 02 -> beta: {"words", "object", "F1", "length"}
@@ -218,6 +218,7 @@ def word_accuracy(model: AlignmentModel, data: AlignmentData, truth: dict, split
         out[b] = {"words": 100 * sum(hits) / len(hits), "object": 100 * sum(near) / len(near), "F1": segment_f1(pairs), "length": n.sum().item() / runs}
     return out
 
+# %% ../../nbs/recipes/40_alignment.ipynb #cf0d2e13
 def world_variants(**changes) -> dict: # row name -> configuration
     "The rows of the world's table, at its size; Eq. 7 alone is apart from the fragment objective."
     f = FitConfig(epochs=6, lr=1e-3, optimizer="adam", schedule="cosine", warmup=100, precision="bfloat16"); size = {"h": 256, "word_dim": 128, "hidden_dim": 128, "dropout": .2, "min_count": 1, "fit": f, **changes}
@@ -225,14 +226,17 @@ def world_variants(**changes) -> dict: # row name -> configuration
     return {"Eq. 7": AlignmentConfig("Eq. 7", score="sum", **size), **rows, "BRNN, large": AlignmentConfig("BRNN, large", **{**size, "h": 512, "word_dim": 256, "hidden_dim": 256, **changes}),
             "BRNN, per word": AlignmentConfig("BRNN, per word", per_word=True, **size), "BRNN, paper's size, per word": AlignmentConfig("BRNN, paper's size, per word", per_word=True, **paper)}
 
+def eye_regions(eye, items, folder: str | Path, method="selective", progress: bool = True) -> AlignmentData: # an eye of page 09, Images, where the regions are kept
+    "Regions of scenes as an eye sees them, standardised over the training scenes."
+    table = extract_regions(eye.backbone, items, folder, method, size=128, progress=progress); seen = table[items.split("train")]; m, d = seen.mean((0, 1)), seen.std((0, 1)) + 1e-3
+    return alignment_data(items, RegionTable(table.names, table.boxes, ((table.vectors.float() - m) / d).half()), min_count=1)
+
 def world_regions(folder: str | Path, n_train: int = 4000, seed: int = 0, eye_epochs: int = 5, method="selective", progress: bool = True): # -> AlignmentData, truth
     "A world, an eye trained on it, and the standardised vectors of its regions."
     folder = Path(folder); root = folder / "world"
     if not (root / "dataset.json").exists(): write_world(root, n_train, max(30, n_train // 20), max(30, n_train // 20), seed, progress=progress)
     items = load_karpathy_json(root / "dataset.json", root / "images"); vocab = Vocab.build([tokenize(s) for i in items.split("train") for s in i.sentences])
-    eye = train_eye(items, root, vocab, folder / "eye", eye_epochs, seed, progress).validated.eval(); table = extract_regions(eye.backbone, items, folder / "regions", method, size=128, progress=progress)
-    seen = table[items.split("train")]; m, d = seen.mean((0, 1)), seen.std((0, 1)) + 1e-3
-    return alignment_data(items, RegionTable(table.names, table.boxes, ((table.vectors.float() - m) / d).half()), min_count=1), load_truth(root)
+    eye = train_eye(items, root, vocab, folder / "eye", eye_epochs, seed, progress).validated.eval(); return eye_regions(eye, items, folder / "regions", method, progress), load_truth(root)
 
 def report_words(run: Run, config: AlignmentConfig, data: AlignmentData, truth: dict, folder: str | Path) -> dict: # writes and returns a record
     "Ranking, and words on their objects, of the best epoch of one run on the world's test scenes."
@@ -241,7 +245,7 @@ def report_words(run: Run, config: AlignmentConfig, data: AlignmentData, truth: 
     slug = config.name.lower().replace(", ", "-").replace(". ", "").replace("'", "").replace(" ", "_"); f = Path(folder) / f"record-world-{slug}-seed{run.config.seed}.json"
     return write_record(f, f"world, {config.name}", config, m, data.fingerprint, run.config.seed, run.seconds, split="test", beta=beta, curve_val=val, curve_test=test)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #2fd04c92
+# %% ../../nbs/recipes/40_alignment.ipynb #535fdfee
 def principal(x: Tensor, k: int) -> tuple[Tensor, Tensor]: # (N, D), how many -> mean (D,), directions (D, k)
     "Principal directions, scaled so that what they give has deviation one on average. Raises ValueError for more than there are."
     if not 0 < k <= x.shape[1]: raise ValueError(f"{k} principal directions of vectors of {x.shape[1]} numbers: give 1 to {x.shape[1]}")
