@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['find_phrase', 'place_phrases', 'phrase_scores', 'assignment_scores', 'grounding_row', 'grounding_metrics',
-           'baselines', 'phrase_boxes', 'covering_scores', 'word_hits', 'word_objects', 'pair_counts', 'segment_f1']
+           'baselines', 'phrase_boxes', 'covering_scores', 'word_hits', 'word_objects', 'segment_counts', 'segment_f1']
 
-# %% ../nbs/18_grounding.ipynb #2e207070
+# %% ../nbs/18_grounding.ipynb #12e172fc
 from collections import Counter
 import torch
 from torch import Tensor
 from .boxes import area, iou, union_box
 from .mrf import segments
 
-# %% ../nbs/18_grounding.ipynb #5389a310
+# %% ../nbs/18_grounding.ipynb #ee208a94
 def find_phrase(sentence: list[str], phrase: list[str]) -> tuple[int, int] | None: # tokens -> (start, stop), or None
     "Where a phrase stands in a sentence."
     n = len(phrase)
@@ -23,7 +23,7 @@ def place_phrases(phrases: list[list[str]], sentences: list[list[str]]) -> list:
     "The first sentence that holds each phrase, and where."
     return [next(((l, *at) for l, s in enumerate(sentences) if (at := find_phrase(s, p))), None) for p in phrases]
 
-# %% ../nbs/18_grounding.ipynb #4a2cb1cd
+# %% ../nbs/18_grounding.ipynb #53aad4f6
 def phrase_scores(v: Tensor, s: Tensor,  # regions (M, h), words of the sentence (T, h)
                   span: tuple,           # (start, stop)
                   how: str = "sum",      # "sum", "mean" or "max" over the words
@@ -35,10 +35,12 @@ def phrase_scores(v: Tensor, s: Tensor,  # regions (M, h), words of the sentence
     p = v @ s[a:b].T; return p.amax(1) if how == "max" else p.sum(1) if how == "sum" else p.mean(1)
 
 def assignment_scores(assignment: Tensor, span: tuple, n_regions: int) -> Tensor: # (T,) regions of the words -> (M,)
-    "Words of the phrase on each region."
-    return torch.bincount(assignment[span[0]:span[1]].clamp(min=0), minlength=n_regions).float()
+    "Words of the phrase on each region, padding (-1) on none. Raises ValueError for a span outside the sentence."
+    a, b = span
+    if not 0 <= a < b <= len(assignment): raise ValueError(f"span {a} to {b} is not part of a sentence of {len(assignment)} words")
+    on = assignment[a:b]; return torch.bincount(on[on >= 0], minlength=n_regions).float()
 
-# %% ../nbs/18_grounding.ipynb #f5b77806
+# %% ../nbs/18_grounding.ipynb #1002f20e
 def grounding_row(scores: Tensor,     # (M,), or regions in order of preference by falling score
                   regions: Tensor,    # (M, 4)
                   boxes: Tensor,      # (N, 4), what the phrase means
@@ -57,20 +59,21 @@ def grounding_metrics(rows: list[dict]) -> dict: # of `grounding_row`
     if not rows: raise ValueError("no phrases to measure")
     return {k: 100 * sum(r[k] for r in rows) / len(rows) for k in rows[0]} | {"phrases": len(rows)}
 
-# %% ../nbs/18_grounding.ipynb #416533cc
-def baselines(regions: Tensor, boxes: Tensor, seed: int) -> dict: # (M, 4) the whole image last, (N, 4) -> scores (M,) by name
+# %% ../nbs/18_grounding.ipynb #b0e6ddf3
+def baselines(regions: Tensor, boxes: Tensor, seed: int, # (M, 4) the whole image last, (N, 4)
+              merged: bool = False) -> dict: # the box around all instead of any -> scores (M,) by name
     "Scores of a random order, of the whole image first, of the order of the proposals, and of the truth."
     m = len(regions); whole = torch.zeros(m); whole[-1] = 1
-    return {"random": torch.rand(m, generator=torch.Generator().manual_seed(seed)), "whole image": whole, "proposal order": -torch.arange(m, dtype=torch.float), "truth": iou(regions, boxes).amax(1)}
+    return {"random": torch.rand(m, generator=torch.Generator().manual_seed(seed)), "whole image": whole, "proposal order": -torch.arange(m, dtype=torch.float), "truth": iou(regions, union_box(boxes)[None] if merged else boxes).amax(1)}
 
-# %% ../nbs/18_grounding.ipynb #495c0910
+# %% ../nbs/18_grounding.ipynb #41faacac
 def phrase_boxes(item) -> list[tuple[str, Tensor]]: # a CaptionedImage with phrases and boxes -> (phrase, (N, 4)) each
     "The boxes of each distinct phrase of an image."
     said = {}
     for p, b in zip(item.phrases, item.boxes): said.setdefault(p, []).append(b)
     return [(p, torch.stack(b)) for p, b in said.items()]
 
-# %% ../nbs/18_grounding.ipynb #1b977535
+# %% ../nbs/18_grounding.ipynb #9cdad9b4
 def covering_scores(scores: Tensor,  # (M,)
                     regions: Tensor, # (M, 4), the whole image last
                     price: float = .25, # of a box as large as the image
@@ -81,7 +84,7 @@ def covering_scores(scores: Tensor,  # (M,)
     both = (torch.minimum(regions[:, None, 2:], regions[:, 2:]) - torch.maximum(regions[:, None, :2], regions[:, :2])).clamp(min=0).prod(-1)
     return both / area(regions).clamp(min=1e-6) @ votes - price * area(regions) / area(regions[-1:])
 
-# %% ../nbs/18_grounding.ipynb #a368d8b6
+# %% ../nbs/18_grounding.ipynb #b927ec50
 def word_hits(assignment: Tensor,      # (T,) region of each word
               regions: Tensor,         # (M, 4)
               objects: list[list[int]], # of each word, what it names
@@ -101,13 +104,15 @@ def word_objects(assignment: Tensor, regions: Tensor, objects: list[list[int]], 
     shown = iou(boxes, regions[assignment]); best = shown.max(0)
     return [bool(best.values[t] >= least and best.indices[t].item() in o) for t, o in enumerate(objects) if o]
 
-def pair_counts(assignment: Tensor, objects: list[list[int]]) -> Counter: # -> how often "both", "ours only", "truth only"
-    "Neighbouring words that stand together, in the assignment and in the truth."
-    c = Counter()
-    for t in range(len(objects) - 1):
-        if objects[t] and objects[t + 1]: c[("both" if objects[t] == objects[t + 1] else "ours only") if assignment[t] == assignment[t + 1] else ("truth only" if objects[t] == objects[t + 1] else "neither")] += 1
-    return c
+def _spans(labels: list) -> set: # of equal neighbours: (first, one past the last, label)
+    at = [k for k in range(len(labels)) if not k or labels[k] != labels[k - 1]] + [len(labels)]; return set(zip(at, at[1:]))
 
-def segment_f1(counts: Counter) -> float: # sum of `pair_counts` -> percent
-    "Harmonic mean of precision and recall of neighbouring pairs."
+def segment_counts(assignment: Tensor, objects: list[list[int]]) -> Counter: # -> how many "both", "ours only", "truth only"
+    "Runs of words that name something, exactly the same in the assignment and in the truth. Raises ValueError if words and assignment differ in number."
+    if len(assignment) != len(objects): raise ValueError(f"{len(assignment)} assigned words, but {len(objects)} in the truth")
+    named = [t for t, o in enumerate(objects) if o]; ours, true = _spans([int(assignment[t]) for t in named]), _spans([objects[t] for t in named])
+    return Counter({"both": len(ours & true), "ours only": len(ours - true), "truth only": len(true - ours)})
+
+def segment_f1(counts: Counter) -> float: # sum of `segment_counts` -> percent
+    "Harmonic mean of precision and recall of segments."
     p, r = (counts["both"] / max(1, counts["both"] + counts[k]) for k in ("ours only", "truth only")); return 100 * 2 * p * r / max(1e-9, p + r)

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['agreement', 'chain_score', 'viterbi', 'segments', 'beta_scale']
 
-# %% ../nbs/14_mrf.ipynb #825aa091
+# %% ../nbs/14_mrf.ipynb #e8b0a935
 import numba
 import numpy as np
 import torch
 from torch import Tensor
 from .retrieval import compiled
 
-# %% ../nbs/14_mrf.ipynb #aa359d65
+# %% ../nbs/14_mrf.ipynb #fd3ee958
 def agreement(assignment: Tensor) -> int: # (T,) regions
     "Neighbouring words on the same region."
     return int((assignment[1:] == assignment[:-1]).sum())
@@ -23,7 +23,7 @@ def chain_score(unary: Tensor,      # (T, M)
     "What Eq. 10 adds up, the sign as a score: higher is better."
     return float(unary.gather(1, assignment[:, None]).sum()) + beta * agreement(assignment)
 
-# %% ../nbs/14_mrf.ipynb #740206e4
+# %% ../nbs/14_mrf.ipynb #354f65c4
 def _viterbi_tensors(u: Tensor, beta: float, lengths: Tensor) -> tuple[Tensor, Tensor]: # (B, T, M), (B,)
     "The recursion in plain tensor operations, a step for every word."
     B, T, M = u.shape; m, back = u[:, 0], []
@@ -36,7 +36,7 @@ def _viterbi_tensors(u: Tensor, beta: float, lengths: Tensor) -> tuple[Tensor, T
         a = torch.where(lengths > t, back[t - 1].gather(1, a[:, None])[:, 0], a); path.append(a)
     return torch.stack(path[::-1], 1).masked_fill(torch.arange(T, device=u.device) >= lengths[:, None], -1), score
 
-# %% ../nbs/14_mrf.ipynb #e80caf81
+# %% ../nbs/14_mrf.ipynb #d88259f4
 @compiled
 def _viterbi_compiled(u, beta, lengths): # float32 arrays (B, T, M), a number, int64 (B,) -> (B, T), (B,)
     B, T, M = u.shape; path, score = np.full((B, T), -1, np.int64), np.empty(B, np.float32)
@@ -52,27 +52,29 @@ def _viterbi_compiled(u, beta, lengths): # float32 arrays (B, T, M), a number, i
             path[i, t - 1] = a
     return path, score
 
-# %% ../nbs/14_mrf.ipynb #582e56fa
+# %% ../nbs/14_mrf.ipynb #7fbad662
 def viterbi(unary: Tensor,                # u, (T, M), or (B, T, M) padded
             beta: float,                  # the pull between neighbours, at least 0
             lengths: Tensor | None = None, # (B,) words of each sentence; None: all T
             fast: bool | None = None, # numba; None: for large batches on a CPU
            ) -> tuple:                    # assignment (T,) or (B, T), -1 at padding; score, a float or (B,)
-    "The best region of each word, Eqs. 10-12. Raises ValueError for NaN, a negative beta, no words or no regions."
+    "The best region of each word, Eqs. 10-12. Raises ValueError for NaN, a negative or infinite beta, no words or no regions."
     one = unary.ndim == 2; u = unary[None] if one else unary
     if u.ndim != 3: raise ValueError(f"unary has shape {tuple(unary.shape)}: give (T, M) or (B, T, M)")
-    if not beta >= 0: raise ValueError(f"beta is {beta}: the pull between neighbours is at least 0")
+    if not 0 <= beta < float("inf"): raise ValueError(f"beta is {beta}: the pull between neighbours is a number of at least 0")
     if 0 in u.shape[1:]: raise ValueError(f"{u.shape[1]} words and {u.shape[2]} regions: an alignment needs one of each at least")
     lengths = torch.full((len(u),), u.shape[1], device=u.device) if lengths is None else torch.as_tensor(lengths, device=u.device)
     if lengths.shape != (len(u),) or len(u) and not (1 <= lengths.min() and lengths.max() <= u.shape[1]): raise ValueError(f"lengths must be {len(u)} numbers from 1 to {u.shape[1]}")
     if (bad := torch.isnan(u).flatten(1).any(1).nonzero()).numel(): raise ValueError(f"the scores of sentence {bad[0].item()} hold NaN: check its vectors")
-    u, beta = u.detach().float().contiguous(), float(torch.tensor(beta, dtype=torch.float))
+    u = u.detach().float().contiguous(); enough = 1 + 2 * (u.amax(2) - u.amin(2)).sum(1).amax().item() if len(u) else 0.   # from here on one region takes all
+    pull, beta = beta, float(torch.tensor(min(beta, enough)))
     if fast or fast is None and u.device.type == "cpu" and u.numel() > 100_000:
         a, s = (torch.from_numpy(x) for x in _viterbi_compiled(u.numpy(), torch.tensor(beta).numpy()[()], lengths.numpy()))
     else: a, s = _viterbi_tensors(u, beta, lengths)
+    if pull > beta: s = s + (pull - beta) * (lengths - 1)
     return (a[0], s[0].item()) if one else (a, s)
 
-# %% ../nbs/14_mrf.ipynb #22f1a190
+# %% ../nbs/14_mrf.ipynb #861c96f5
 def segments(assignment: Tensor) -> list[tuple[int, int, int]]: # (T,), -1 at padding -> (region, start, stop) each
     "Maximal runs of one region, in order."
     a, out = [int(r) for r in assignment if r >= 0], []
@@ -81,7 +83,7 @@ def segments(assignment: Tensor) -> list[tuple[int, int, int]]: # (T,), -1 at pa
         else: out.append([r, t, t + 1])
     return [tuple(s) for s in out]
 
-# %% ../nbs/14_mrf.ipynb #0e84cc73
+# %% ../nbs/14_mrf.ipynb #4718e9bc
 def beta_scale(unary: Tensor,          # (B, T, M)
                lengths: Tensor) -> float: # (B,)
     "Median gap between a word's best and second best region. Raises ValueError for fewer than two regions."
