@@ -6,31 +6,35 @@
 __all__ = ['BETAS', 'AlignmentConfig', 'variants', 'AlignmentData', 'alignment_data', 'cross_scores', 'split_scores',
            'recall_sum', 'alignment_scores', 'train_alignment', 'report_alignment', 'report_together', 'ground_phrases',
            'grounding_table', 'report_grounding', 'alignment_examples', 'longest_regions', 'word_magnitudes',
-           'search_regions', 'word_accuracy', 'world_variants', 'eye_regions', 'world_regions', 'report_words',
-           'principal', 'load_flickr8k_regions', 'without_image_vectors', 'study_world', 'main']
+           'search_regions', 'rounded', 'write_magnitudes', 'write_examples', 'word_accuracy', 'world_variants',
+           'eye_regions', 'world_regions', 'report_words', 'principal', 'load_flickr8k_regions',
+           'without_image_vectors', 'study_world', 'phrases_of_photographs', 'main']
 
-# %% ../../nbs/recipes/40_alignment.ipynb #a9dd9f89
+# %% ../../nbs/recipes/40_alignment.ipynb #c3e81e52
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 import torch
 from fastcore.script import call_parse
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from ..alignment import AlignmentModel, AlignmentPairs, init_scores
 from ..backbones import Backbone, VectorTable, read_vectors
 from ..datasets import CaptionedImage, fingerprint, load_karpathy_json
 from ..eye import train_eye
-from ..grounding import baselines, covering_scores, grounding_metrics, grounding_row, pair_counts, phrase_boxes, phrase_scores, place_phrases, segment_f1, word_hits, word_objects
+from ..grounding import baselines, covering_scores, grounding_metrics, grounding_row, phrase_boxes, phrase_scores, place_phrases, segment_counts, segment_f1, word_hits, word_objects
 from ..mrf import beta_scale, segments, viterbi
 from ..multimodal_rnn import as_is
 from ..regions import RegionTable, extract_regions
 from ..retrieval import blockwise_scores, local_scaling, metrics_of_ranks, ranks
 from ..training import FitConfig, Run, fit, load_checkpoint, seed_everything, write_record
+from ..visual_genome import load_visual_genome
 from ..vocab import Vocab, pad_sequences, tokenize
 from ..world import load_truth, write_world
 
-# %% ../../nbs/recipes/40_alignment.ipynb #38d52d86
+# %% ../../nbs/recipes/40_alignment.ipynb #7d912798
 @dataclass
 class AlignmentConfig:
     "An alignment model and how it is trained."
@@ -54,7 +58,7 @@ def variants(**changes) -> dict: # row name -> configuration
     rows["BRNN, fc7"] = dict(everywhere=True)
     return {n: AlignmentConfig(**{"name": n, **r, **changes}) for n, r in rows.items()}
 
-# %% ../../nbs/recipes/40_alignment.ipynb #855c9809
+# %% ../../nbs/recipes/40_alignment.ipynb #c9fb5966
 @dataclass
 class AlignmentData:
     "Regions and sentences of each split, and the vocabulary of the training split."
@@ -76,7 +80,7 @@ def alignment_data(items: list[CaptionedImage], regions: RegionTable, # from pag
     return AlignmentData(Vocab.build([tokenize(s) for i in by["train"] for s in i.sentences], min_count), {s: [i.file.name for i in some] for s, some in by.items()}, {s: regions.vectors[r] for s, r in rows.items()},
                          {s: regions.boxes[r] for s, r in rows.items()}, {s: table[some] if table else None for s, some in by.items()}, {s: [i.sentences for i in some] for s, some in by.items()}, fingerprint(items))
 
-# %% ../../nbs/recipes/40_alignment.ipynb #11dc3edf
+# %% ../../nbs/recipes/40_alignment.ipynb #be645157
 @torch.inference_mode()
 def cross_scores(model: AlignmentModel, data: AlignmentData, images: str, sentences: str, rows=None, columns=None, dtype=torch.bfloat16) -> Tensor: # two splits; which images; of which images the sentences; -> (K, L)
     "Scores of images of one split with sentences of another."
@@ -97,7 +101,7 @@ def split_scores(model: AlignmentModel, data: AlignmentData, split: str, scaling
 
 def recall_sum(metrics: dict) -> float: return sum(v for k, v in metrics.items() if "R@" in k) # what validation looks at
 
-# %% ../../nbs/recipes/40_alignment.ipynb #5baf0737
+# %% ../../nbs/recipes/40_alignment.ipynb #8f8de669
 @torch.inference_mode()
 def alignment_scores(model: AlignmentModel, data: AlignmentData, split: str, batch: int = 2000) -> tuple[Tensor, Tensor, Tensor]: # (L, T, M), (L,), (L,)
     "Scores of the words of each sentence with the regions of its image, how many words, and which image; sentences of unknown words only are left out."
@@ -108,7 +112,7 @@ def alignment_scores(model: AlignmentModel, data: AlignmentData, split: str, bat
         s = model.words(pad_sequences([ids[a][1] for a in at], data.vocab.pad), n[at]); out.append(torch.bmm(s, v[where].mT))
     return torch.cat([torch.nn.functional.pad(u, (0, 0, 0, int(n.max()) - u.shape[1])) for u in out]), n, own
 
-# %% ../../nbs/recipes/40_alignment.ipynb #853fdb78
+# %% ../../nbs/recipes/40_alignment.ipynb #7fdc8c6c
 def train_alignment(config: AlignmentConfig, data: AlignmentData, folder: str | Path, seed: int = 0, progress: bool = True) -> Run:
     "Train one alignment model."
     seed_everything(seed); iv = data.image_vectors["train"]
@@ -118,7 +122,7 @@ def train_alignment(config: AlignmentConfig, data: AlignmentData, folder: str | 
     def validate(m): r = metrics_of_ranks(*ranks(*split_scores(m, data, "val"))); return {"val_recall": recall_sum(r), **{f"val_{k}": v for k, v in r.items()}}
     return fit(model, pairs, lambda m, b: m.loss(b), validate, FitConfig(**{**asdict(config.fit), "seed": seed}), folder, monitor="val_recall", mode="max", collate=as_is, progress=progress)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #3ddbe6dc
+# %% ../../nbs/recipes/40_alignment.ipynb #1e0951d0
 def report_alignment(run: Run, config: AlignmentConfig, data: AlignmentData, folder: str | Path, split: str = "val", scaling: float = 0., k: int = 5) -> dict:
     "Rank a split with the best checkpoints; a test record that exists is read, not made again."
     name = config.name + ", scaled" * bool(scaling); stem = f"{name.lower().replace(', ', '-').replace(' ', '_')}-{split}-seed{run.config.seed}"; f = Path(folder) / f"record-{stem}.json"
@@ -130,7 +134,7 @@ def report_alignment(run: Run, config: AlignmentConfig, data: AlignmentData, fol
     mean = {m: sum(e[m] for e in each.values()) / len(each) for m in next(iter(each.values()))}
     return write_record(f, name, config, mean, data.fingerprint, run.config.seed, run.seconds, split=split, scaling=scaling, checkpoints=each, history=run.history.round(4).to_dict("list"))
 
-# %% ../../nbs/recipes/40_alignment.ipynb #90f12024
+# %% ../../nbs/recipes/40_alignment.ipynb #701cabcd
 def report_together(runs: list[Run], config: AlignmentConfig, data: AlignmentData, folder: str | Path, split: str = "val", scaling: float = .75) -> dict:
     "Rank a split with several runs' mean scores; a test record that exists is read, not made again."
     name = f"{config.name}{', scaled' * bool(scaling)}, {len(runs)} seeds together"; f = Path(folder) / f"record-{name.lower().replace(', ', '-').replace(' ', '_')}-{split}.json"
@@ -139,7 +143,7 @@ def report_together(runs: list[Run], config: AlignmentConfig, data: AlignmentDat
     f.parent.mkdir(parents=True, exist_ok=True); (f.parent / f.name.replace("record-", "ranks-")).write_text(json.dumps({"images": data.files[split], "together": {"annotation": a.tolist(), "search": s.tolist()}}))
     return write_record(f, name, config, m, data.fingerprint, runs[0].config.seed, sum(r.seconds for r in runs), split=split, scaling=scaling, seeds=[r.config.seed for r in runs], checkpoints={"together": m})
 
-# %% ../../nbs/recipes/40_alignment.ipynb #9b7dc33e
+# %% ../../nbs/recipes/40_alignment.ipynb #c472421f
 @torch.inference_mode()
 def ground_phrases(model: AlignmentModel, data: AlignmentData, items: list, # CaptionedImages with phrases and boxes
                    split: str = "test", how: str = "sum", merged: bool = False, seed: int = 0) -> dict: # order -> one row a phrase
@@ -151,14 +155,14 @@ def ground_phrases(model: AlignmentModel, data: AlignmentData, items: list, # Ca
         for phrase, truth in phrase_boxes(i):
             p = known(phrase); l, a, b = place_phrases([p], sentences)[0] or (None, 0, len(p)); words = p if l is None else sentences[l]; scores = torch.zeros(len(boxes))
             if p: scores = phrase_scores(v, model.words(torch.tensor([data.vocab.encode(" ".join(words))]), torch.tensor([len(words)]))[0], (a, b), how)
-            for name, x in {"alignment": scores, "alignment, covering": covering_scores(scores, boxes), **baselines(boxes, truth, seed + len(rows.get("random", [])))}.items(): rows.setdefault(name, []).append({**grounding_row(x, boxes, truth, merged), "image": i.file.name})
+            for name, x in {"alignment": scores, "alignment, covering": covering_scores(scores, boxes), **baselines(boxes, truth, seed + len(rows.get("random", [])), merged)}.items(): rows.setdefault(name, []).append({**grounding_row(x, boxes, truth, merged), "image": i.file.name})
     return rows
 
 def grounding_table(rows: dict, images: set | None = None) -> dict: # of `ground_phrases`, images to keep -> order -> metrics
     "Percentages over all phrases, or over those of some images."
     return {n: grounding_metrics([{k: x for k, x in r.items() if k != "image"} for r in some if images is None or r["image"] in images]) for n, some in rows.items()}
 
-# %% ../../nbs/recipes/40_alignment.ipynb #6ed722ad
+# %% ../../nbs/recipes/40_alignment.ipynb #0aaf68f5
 def report_grounding(run: Run, config: AlignmentConfig, data: AlignmentData, items: list, folder: str | Path, split: str = "test",
                      how: str = "sum", confident: set | None = None) -> dict: # names of images -> a record
     "Grounding of one trained model; a test record that exists is read, not made again."
@@ -168,7 +172,7 @@ def report_grounding(run: Run, config: AlignmentConfig, data: AlignmentData, ite
     if confident: tables |= {"any box, confident": grounding_table(any_box, confident), "merged box, confident": grounding_table(merged, confident)}
     return write_record(f, f"grounding, {config.name}", config, tables["any box"]["alignment"], data.fingerprint, run.config.seed, run.seconds, split=split, how=how, tables=tables)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #7cd9e22e
+# %% ../../nbs/recipes/40_alignment.ipynb #8c1ae5fa
 def alignment_examples(model: AlignmentModel, data: AlignmentData, split: str = "test", n: int = 6, beta: float = 1.) -> list[dict]: # beta in units of `beta_scale`
     "The first sentence of the first images, each word with its region after smoothing."
     u, lengths, own = alignment_scores(model, data, split); assigned, _ = viterbi(u, beta * beta_scale(u, lengths), lengths); out = []
@@ -183,7 +187,7 @@ def longest_regions(model: AlignmentModel, data: AlignmentData, split: str = "te
     iv = data.image_vectors[split]; v = model.eval().regions(data.vectors[split].float(), None if iv is None else iv.float())[:, :-1].norm(dim=-1); best, at = v.max(1)
     return [{"image": data.files[split][k], "length": best[k].item(), "box": data.boxes[split][k][at[k]].tolist()} for k in best.topk(min(n, len(best))).indices.tolist()]
 
-# %% ../../nbs/recipes/40_alignment.ipynb #3cab83ce
+# %% ../../nbs/recipes/40_alignment.ipynb #f19c673b
 @torch.inference_mode()
 def word_magnitudes(model: AlignmentModel, vocab: Vocab, sentences: list[str], min_count: int = 10, batch: int = 500) -> dict: # word -> mean length of s, longest first
     "How long the vectors of words are, on average over their places."
@@ -202,29 +206,47 @@ def search_regions(model: AlignmentModel, data: AlignmentData, text: str, split:
     scores, words = u.amax(2).sum(1), [data.vocab.decode([i]) for i in ids]
     return [{"image": data.files[split][i], "score": scores[i].item(), "words": dict(enumerate(zip(words, u[i].argmax(1).tolist()))), "box": data.boxes[split][i][u[i].sum(0).argmax()].tolist()} for i in scores.topk(min(k, len(scores))).indices.tolist()]
 
-# %% ../../nbs/recipes/40_alignment.ipynb #17ade74b
+# %% ../../nbs/recipes/40_alignment.ipynb #af4e896a
+def rounded(x, digits: int = 2): # anything that json holds
+    "The same with shorter numbers."
+    return round(x, digits) if isinstance(x, float) else {k: rounded(v, digits) for k, v in x.items()} if isinstance(x, dict) else [rounded(v, digits) for v in x] if isinstance(x, (list, tuple)) else x
+
+def write_magnitudes(run: Run, name: str, data: AlignmentData, folder: str | Path) -> dict: # word -> mean length
+    "Lengths of words, and how often they stand in the training sentences."
+    said = [s for some in data.sentences["train"] for s in some]; m, counts = word_magnitudes(run.validated, data.vocab, said), Counter(w for s in said for w in tokenize(s)); f = Path(folder) / f"magnitudes-{name.lower().replace(', ', '-').replace(' ', '_')}-seed{run.config.seed}.json"
+    f.parent.mkdir(parents=True, exist_ok=True); f.write_text(json.dumps({"note": f"{name}, seed {run.config.seed}; mean length of s_t over the training sentences, words that stand at least 10 times", "magnitudes": rounded(m, 4), "counts": {w: counts[w] for w in m}})); return m
+
+def write_examples(run: Run, name: str, beta: float, data: AlignmentData, images: str | Path, folder: str | Path, texts=("a striped red star", "a huge blue ball left of a tree", "two fish"), k: int = 4) -> dict:
+    "Alignments, longest regions and answers to texts on test scenes, with the scenes themselves."
+    m = run.validated; out = rounded({"model": f"world, {name}, seed {run.config.seed}", "beta": beta, "alignments": alignment_examples(m, data, "test", k, beta), "longest": longest_regions(m, data, "test", k), "queries": {t: search_regions(m, data, t, "test", k) for t in texts}})
+    entries = [*out["alignments"], *out["longest"], *(e for some in out["queries"].values() for e in some)]; (Path(folder) / "examples").mkdir(parents=True, exist_ok=True)
+    for n in {e["image"] for e in entries}: Image.open(Path(images) / n).save(Path(folder) / "examples" / (Path(n).stem + ".png"))
+    for e in entries: e["image"] = Path(e["image"]).stem + ".png"
+    (Path(folder) / "examples-world.json").write_text(json.dumps(out)); return out
+
+# %% ../../nbs/recipes/40_alignment.ipynb #6f9c579f
 BETAS = (0., .5, 1., 2., 4., 8., 16., 32., 64.) # in units of `beta_scale`
 
-def word_accuracy(model: AlignmentModel, data: AlignmentData, truth: dict, split: str, betas=BETAS) -> dict: # truth of page 02 -> beta: {"words", "object", "F1", "length"}
-    "Words on their objects in percent (IoU, and most overlap), F1 of neighbouring pairs, and words a segment, for each beta."
-    u, n, own = alignment_scores(model, data, split); scale, out = beta_scale(u, n), {}
+def word_accuracy(models, data: AlignmentData, truth: dict, split: str, betas=BETAS) -> dict: # a model or several, whose scores are added; truth of page 02 -> beta: {"words", "object", "F1", "length"}
+    "Words on their objects in percent (IoU, and most overlap), F1 of segments, and words a segment, for each beta."
+    seen = [alignment_scores(m, data, split) for m in (models if isinstance(models, list) else [models])]; u, (_, n, own) = sum(x[0] for x in seen) / len(seen), seen[0]; scale, out = beta_scale(u, n), {}
     named = lambda w, s: [o for o, t in zip(w, tokenize(s), strict=True) if data.vocab.encode(t)]   # words outside the vocabulary are dropped from both
     known = [o for f, some in zip(data.files[split], data.sentences[split]) for w, s in zip(truth[f]["words"], some, strict=True) if (o := named(w, s))]
     boxes = {f: torch.tensor([t["box"] for t in truth[f]["things"]]) for f in data.files[split]}
     for b in betas:
-        assigned, _ = viterbi(u, b * scale, n); hits, near, pairs, runs = [], [], None, 0
+        assigned, _ = viterbi(u, b * scale, n); hits, near, parts, runs = [], [], Counter(), 0
         for a, t, k, objects in zip(assigned, n.tolist(), own.tolist(), known):
-            f = data.files[split][k]; hits += word_hits(a[:t], data.boxes[split][k], objects, boxes[f]); near += word_objects(a[:t], data.boxes[split][k], objects, boxes[f]); p = pair_counts(a[:t], objects); pairs = p if pairs is None else pairs + p; runs += len(segments(a[:t]))
-        out[b] = {"words": 100 * sum(hits) / len(hits), "object": 100 * sum(near) / len(near), "F1": segment_f1(pairs), "length": n.sum().item() / runs}
+            f = data.files[split][k]; hits += word_hits(a[:t], data.boxes[split][k], objects, boxes[f]); near += word_objects(a[:t], data.boxes[split][k], objects, boxes[f]); parts.update(segment_counts(a[:t], objects)); runs += len(segments(a[:t]))
+        out[b] = {"words": 100 * sum(hits) / len(hits), "object": 100 * sum(near) / len(near), "F1": segment_f1(parts), "length": n.sum().item() / runs}
     return out
 
-# %% ../../nbs/recipes/40_alignment.ipynb #cf0d2e13
+# %% ../../nbs/recipes/40_alignment.ipynb #8e5459a7
 def world_variants(**changes) -> dict: # row name -> configuration
     "The rows of the world's table, at its size; Eq. 7 alone is apart from the fragment objective."
     f = FitConfig(epochs=6, lr=1e-3, optimizer="adam", schedule="cosine", warmup=100, precision="bfloat16"); size = {"h": 256, "word_dim": 128, "hidden_dim": 128, "dropout": .2, "min_count": 1, "fit": f, **changes}
-    rows = variants(**size); del rows["BRNN, fc7"]; paper = {**size, "h": 1000, "word_dim": 300, "hidden_dim": 300, "fit": replace(size["fit"], epochs=20), **changes}
-    return {"Eq. 7": AlignmentConfig("Eq. 7", score="sum", **size), **rows, "BRNN, large": AlignmentConfig("BRNN, large", **{**size, "h": 512, "word_dim": 256, "hidden_dim": 256, **changes}),
-            "BRNN, per word": AlignmentConfig("BRNN, per word", per_word=True, **size), "BRNN, paper's size, per word": AlignmentConfig("BRNN, paper's size, per word", per_word=True, **paper)}
+    rows = variants(**size); del rows["BRNN, fc7"]; large = {**size, "h": 512, "word_dim": 256, "hidden_dim": 256, **changes}
+    return {"Eq. 7": AlignmentConfig("Eq. 7", score="sum", **size), **rows, "BRNN, hardest": AlignmentConfig("BRNN, hardest", hardest=True, **size), "BRNN, per word": AlignmentConfig("BRNN, per word", per_word=True, **size),
+            "BRNN, large": AlignmentConfig("BRNN, large", **large), "BRNN, large, per word, long": AlignmentConfig("BRNN, large, per word, long", per_word=True, **{**large, "fit": replace(large["fit"], epochs=20)})}
 
 def eye_regions(eye, items, folder: str | Path, method="selective", progress: bool = True) -> AlignmentData: # an eye of page 09, Images, where the regions are kept
     "Regions of scenes as an eye sees them, standardised over the training scenes."
@@ -238,14 +260,15 @@ def world_regions(folder: str | Path, n_train: int = 4000, seed: int = 0, eye_ep
     items = load_karpathy_json(root / "dataset.json", root / "images"); vocab = Vocab.build([tokenize(s) for i in items.split("train") for s in i.sentences])
     eye = train_eye(items, root, vocab, folder / "eye", eye_epochs, seed, progress).validated.eval(); return eye_regions(eye, items, folder / "regions", method, progress), load_truth(root)
 
-def report_words(run: Run, config: AlignmentConfig, data: AlignmentData, truth: dict, folder: str | Path) -> dict: # writes and returns a record
-    "Ranking, and words on their objects, of the best epoch of one run on the world's test scenes."
-    val, test = (word_accuracy(run.validated, data, truth, s) for s in ("val", "test")); beta = max(val, key=lambda b: val[b]["object"])
-    m = metrics_of_ranks(*ranks(*split_scores(run.validated, data, "test"))) | {k + end: test[b][k] for k in ("words", "object", "F1") for b, end in ((0., ""), (beta, ", smoothed"))}
-    slug = config.name.lower().replace(", ", "-").replace(". ", "").replace("'", "").replace(" ", "_"); f = Path(folder) / f"record-world-{slug}-seed{run.config.seed}.json"
-    return write_record(f, f"world, {config.name}", config, m, data.fingerprint, run.config.seed, run.seconds, split="test", beta=beta, curve_val=val, curve_test=test)
+def report_words(runs, config: AlignmentConfig, data: AlignmentData, truth: dict, folder: str | Path) -> dict: # a run, or several that are judged together -> the record
+    "Ranking, and words on their objects, of the best epoch on the world's test scenes; the pull is chosen on validation."
+    runs = runs if isinstance(runs, list) else [runs]; models, name = [r.validated for r in runs], config.name + (f", {len(runs)} seeds together" if len(runs) > 1 else "")
+    val, test = (word_accuracy(models, data, truth, s) for s in ("val", "test")); beta = max(val, key=lambda b: val[b]["object"]); each = [split_scores(m, data, "test") for m in models]
+    m = metrics_of_ranks(*ranks(sum(S for S, _ in each), each[0][1])) | {k + end: test[b][k] for k in ("words", "object", "F1") for b, end in ((0., ""), (beta, ", smoothed"))}
+    slug = name.lower().replace(", ", "-").replace(". ", "").replace(" ", "_"); f = Path(folder) / f"record-world-{slug}-seed{runs[0].config.seed}.json"
+    return write_record(f, f"world, {name}", config, m, data.fingerprint, runs[0].config.seed, sum(r.seconds for r in runs), split="test", beta=beta, seeds=[r.config.seed for r in runs], curve_val=val, curve_test=test)
 
-# %% ../../nbs/recipes/40_alignment.ipynb #535fdfee
+# %% ../../nbs/recipes/40_alignment.ipynb #db13a618
 def principal(x: Tensor, k: int) -> tuple[Tensor, Tensor]: # (N, D), how many -> mean (D,), directions (D, k)
     "Principal directions, scaled so that what they give has deviation one on average. Raises ValueError for more than there are."
     if not 0 < k <= x.shape[1]: raise ValueError(f"{k} principal directions of vectors of {x.shape[1]} numbers: give 1 to {x.shape[1]}")
@@ -267,13 +290,20 @@ def load_flickr8k_regions(cache: str | Path, method: str = "edge", # a folder; s
 def without_image_vectors(data: AlignmentData) -> AlignmentData: return replace(data, image_vectors={s: None for s in data.files}) # regions alone
 
 def study_world(folder: str | Path, results: str | Path, seeds=(0, 1, 2), rows=None, progress: bool = True, **sizes) -> list[dict]: # rows: names, or all; sizes for `world_regions` -> records
-    "Train and report rows on the embedded world; what is finished is read."
+    "Train and report rows on the embedded world, each seed and all together; finished runs are read. Scenes for pictures come from the last row."
     data, truth = world_regions(folder, **{"n_train": 8000, "eye_epochs": 8, "progress": progress, **sizes}); out = []
-    for seed in seeds:
-        for name, c in world_variants().items():
-            if rows is None or name in rows: out.append(report_words(train_alignment(c, data, Path(folder) / "runs" / f"{name}-seed{seed}", seed, progress), c, data, truth, results))
-    return out
+    for name, c in ((n, c) for n, c in world_variants().items() if rows is None or n in rows):
+        runs = [train_alignment(c, data, Path(folder) / "runs" / f"{name}-seed{s}", s, progress) for s in seeds]; out += [report_words(r, c, data, truth, results) for r in runs]
+        if len(runs) > 1 and "long" in name: out.append(report_words(runs, c, data, truth, results))
+    write_examples(runs[0], name, out[-1]["beta"], data, Path(folder) / "world" / "images", results); return out
 
+def phrases_of_photographs() -> tuple[list, set]: # CaptionedImages of validation and test with phrases and boxes, names of those whose boxes are sure
+    "The phrase boxes of Flickr8K, found through VSA_DATA."
+    from vsa_nb.datasets import find_data
+    r = find_data("flickr8k"); files = [r / "regions" / f for f in ("region_descriptions.json", "image_data.json", "splits.json")]
+    return [i for i in load_visual_genome(*files, r / "Flicker8k_Dataset") if i.split != "train"], {i["file_name"] for i in json.loads(files[1].read_text()) if i.get("size_confidence", 0) >= .9}
+
+# %% ../../nbs/recipes/40_alignment.ipynb #b944c868
 @call_parse
 def main(folder: str = "runs",  # where regions and checkpoints are kept
          results: str = "nbs/results/alignment", # where records and ranks go
@@ -288,3 +318,6 @@ def main(folder: str = "runs",  # where regions and checkpoints are kept
         for split in ("val", "test"):
             for scaling in (0., .75): [report_alignment(r, variants()[name], data, results, split, scaling) for r in runs]
             if len(runs) > 1: report_together(runs, variants()[name], data, results, split)
+        if name == "BRNN":
+            items, sure = phrases_of_photographs(); write_magnitudes(runs[0], name, data, results)
+            for split in ("val", "test"): report_grounding(runs[0], variants()[name], data, [i for i in items if i.split == split], results, split, confident=sure)
