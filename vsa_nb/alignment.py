@@ -6,7 +6,7 @@
 __all__ = ['word_scores', 'score_matrix', 'ranking_loss', 'fragment_loss', 'AlignmentModel', 'AlignmentPairs', 'init_scores',
            'save_alignment', 'load_alignment']
 
-# %% ../nbs/12_alignment.ipynb #bed2a935
+# %% ../nbs/12_alignment.ipynb #e95d0179
 import json
 from pathlib import Path
 import torch
@@ -19,13 +19,15 @@ from .regions import RegionEmbedding
 from .training import load_checkpoint, save_checkpoint
 from .vocab import Vocab, pad_sequences
 
-# %% ../nbs/12_alignment.ipynb #12ae8b69
+# %% ../nbs/12_alignment.ipynb #065e10a8
 def word_scores(v: Tensor, s: Tensor, lengths: Tensor, # (K, M, h), (L, T, h), (L,)
                 mask: Tensor | None = None,            # (K, M), False where a region is only padding
                ) -> tuple[Tensor, Tensor]:             # products (K, M, N) with all words of all sentences, and each word's sentence (N,)
-    "Products of every region with every word. Raises ValueError for shapes that do not match, no regions, or NaN."
+    "Products of every region with every word. Raises ValueError for shapes or lengths that do not match, no regions, or NaN."
     if v.ndim != 3 or s.ndim != 3 or v.shape[2] != s.shape[2]: raise ValueError(f"regions {tuple(v.shape)} and words {tuple(s.shape)}: give (K, M, h) and (L, T, h)")
     if lengths.shape != (len(s),): raise ValueError(f"{len(s)} sentences but lengths of shape {tuple(lengths.shape)}: give one length a sentence")
+    if len(lengths) and not 0 <= lengths.min() <= lengths.max() <= s.shape[1]: raise ValueError(f"lengths must be from 0 to {s.shape[1]}, not {lengths.tolist()}")
+    if not s.detach().sum().isfinite() and (bad := (~s.isfinite()).flatten(1).any(1)).any(): raise ValueError(f"words of sentence {bad.nonzero()[0].item()} are NaN or infinite")
     if not v.shape[1]: raise ValueError("images without regions: add the whole image as one")
     real = torch.arange(s.shape[1], device=s.device) < lengths[:, None]
     p = (v.flatten(0, 1) @ s[real].T).view(*v.shape[:2], -1)
@@ -41,9 +43,9 @@ def score_matrix(v: Tensor, s: Tensor, lengths: Tensor, # (K, M, h), (L, T, h), 
     if score not in ("max", "sum"): raise ValueError(f"score is {score!r}: use 'max' (Eq. 8) or 'sum' (Eq. 7)")
     p, sentence = word_scores(v, s, lengths, mask); p = p.max(1).values if score == "max" else F.relu(p).sum(1)
     S = p.new_zeros(len(v), len(s)).index_add(1, sentence, p)
-    return S / lengths if per_word else S
+    return S / lengths.clamp(min=1) if per_word else S
 
-# %% ../nbs/12_alignment.ipynb #7dbc8ff1
+# %% ../nbs/12_alignment.ipynb #748142ea
 def ranking_loss(S: Tensor,              # (K, L)
                  margin: float = 1.,
                  image_of_sentence: Tensor | None = None, # (L,) row of each sentence's image; None: sentence k belongs to image k
@@ -58,7 +60,7 @@ def ranking_loss(S: Tensor,              # (K, L)
     if hardest: return (images.amax(0) + sentences.amax(1)).mean()
     return (images.sum() + sentences.sum()) / S.shape[1]
 
-# %% ../nbs/12_alignment.ipynb #a89dc729
+# %% ../nbs/12_alignment.ipynb #b111e16b
 def fragment_loss(v: Tensor, s: Tensor, lengths: Tensor, # as for `score_matrix`
                   own: Tensor,                           # (L,) row of each sentence's image
                   guess: bool = True,                    # multiple-instance guess; False: every pair of a true image counts as true
@@ -69,7 +71,7 @@ def fragment_loss(v: Tensor, s: Tensor, lengths: Tensor, # as for `score_matrix`
     y = torch.where(true & y, 1., -1.); cost = F.relu(1 - y * p); yes = y > 0
     return cost[yes].mean() + cost[~yes].mean() if (~yes).any() else cost[yes].mean()
 
-# %% ../nbs/12_alignment.ipynb #d50e19cb
+# %% ../nbs/12_alignment.ipynb #45457226
 class AlignmentModel(nn.Module):
     "Regions and words in one space."
     def __init__(self,
@@ -96,13 +98,15 @@ class AlignmentModel(nn.Module):
         loss = ranking_loss(score_matrix(v, s, batch["lengths"], c["score"], per_word=c["per_word"]), image_of_sentence=batch["own"], hardest=c["hardest"])
         return loss + c["fragments"] * fragment_loss(v, s, batch["lengths"], batch["own"]) if c["fragments"] else loss
 
-# %% ../nbs/12_alignment.ipynb #640610fd
+# %% ../nbs/12_alignment.ipynb #f8960587
 class AlignmentPairs(Dataset):
-    "Every (image, sentence) pair; give it to `fit` with `collate=as_is`."
+    "Every (image, sentence) pair; give it to `fit` with `collate=as_is`. Raises ValueError for NaN, or images and sentences that differ in number."
     def __init__(self, vectors: Tensor,        # (K, M, D)
                  sentences: list[list[str]], vocab: Vocab,
                  image_vectors: Tensor | None = None): # (K, image_dim)
         if len(vectors) != len(sentences): raise ValueError(f"regions of {len(vectors)} images but sentences of {len(sentences)}")
+        for k, part in enumerate(vectors.split(1000)):
+            if (bad := (~part.isfinite()).flatten(1).any(1)).any(): raise ValueError(f"regions of image {1000 * k + bad.nonzero()[0].item()} are NaN or infinite: extract them again")
         ids = [(k, vocab.encode(s)) for k, some in enumerate(sentences) for s in some]; self.pairs = [(k, i) for k, i in ids if i]
         self.dropped, self.vectors, self.image_vectors, self.pad = len(ids) - len(self.pairs), vectors, image_vectors, vocab.pad
     def __len__(self): return len(self.pairs)
@@ -111,7 +115,7 @@ class AlignmentPairs(Dataset):
         more = {} if self.image_vectors is None else {"image_vectors": self.image_vectors[rows].float()}
         return {"vectors": self.vectors[rows].float(), "tokens": pad_sequences(ids, self.pad), "lengths": torch.tensor([len(i) for i in ids]), "own": own, **more}
 
-# %% ../nbs/12_alignment.ipynb #1183e72c
+# %% ../nbs/12_alignment.ipynb #65d3cd43
 @torch.no_grad()
 def init_scores(model: AlignmentModel, batch: dict, # of `AlignmentPairs`
                 spread: float = 1.) -> float:       # deviation wanted among images -> what it was
@@ -122,7 +126,7 @@ def init_scores(model: AlignmentModel, batch: dict, # of `AlignmentPairs`
     for p in model.embed.parameters(): p.mul_(spread / max(had, 1e-8))
     return had
 
-# %% ../nbs/12_alignment.ipynb #58f52aff
+# %% ../nbs/12_alignment.ipynb #32d11adb
 def save_alignment(model: AlignmentModel, vocab: Vocab, path: str | Path): # a .safetensors file
     "Write weights, sizes and vocabulary to one file."
     save_checkpoint(model, path, {"alignment": json.dumps(model.config), "vocab": json.dumps({"words": vocab.words, "unk": vocab.unk is not None, "counts": vocab.counts})})

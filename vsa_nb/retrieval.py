@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['compiled', 'ranks', 'ranking_metrics', 'metrics_of_ranks', 'fold_metrics', 'blockwise_scores', 'local_scaling']
 
-# %% ../nbs/13_retrieval.ipynb #d0ac8274
+# %% ../nbs/13_retrieval.ipynb #33d6d12a
 import numba
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-# %% ../nbs/13_retrieval.ipynb #1eab4be2
+# %% ../nbs/13_retrieval.ipynb #c3950f87
 def compiled(f): # a function of arrays with `numba.prange` -> the same, fast
     "Compile at the first call, over as many cores as torch may use."
     run = numba.njit(parallel=True)(f)
@@ -34,7 +34,7 @@ def _count(S, true, best): # (K, L), (L,), (K,) float32 -> scores of each column
             rows[k] = n
     return columns, rows
 
-# %% ../nbs/13_retrieval.ipynb #0b8fab59
+# %% ../nbs/13_retrieval.ipynb #600d4403
 def ranks(S: Tensor,                 # scores, images in rows, sentences in columns, shape (K, L)
           image_of_sentence: Tensor, # the row of each sentence's image, shape (L,)
          ) -> tuple[Tensor, Tensor]: # annotation ranks (K,) and search ranks (L,), from 1, ties against us
@@ -54,7 +54,7 @@ def _owners(S, image_of_sentence) -> Tensor: # (L,), checked
     if not torch.isfinite(S.amax() + S.amin()) and torch.isnan(S).any(): raise ValueError(f"scores of image {torch.isnan(S).any(1).nonzero()[0].item()} hold NaN: check its vectors")
     return i
 
-# %% ../nbs/13_retrieval.ipynb #f3b8fb5b
+# %% ../nbs/13_retrieval.ipynb #06b16bad
 def ranking_metrics(S: Tensor,                 # (K, L)
                     image_of_sentence: Tensor, # (L,)
                    ) -> dict:                  # the eight columns of Tables 1 and 5
@@ -69,7 +69,7 @@ def metrics_of_ranks(annotation: Tensor, search: Tensor) -> dict: # ranks from 1
         out[f"{name}_MedR"] = r.float().quantile(.5).item()
     return out
 
-# %% ../nbs/13_retrieval.ipynb #84f4df97
+# %% ../nbs/13_retrieval.ipynb #2eb0059c
 def fold_metrics(S: Tensor, image_of_sentence: Tensor, # (K, L), (L,)
                  folds: int = 5) -> dict:              # the same columns
     "Mean of `ranking_metrics` over folds of consecutive images. Raises ValueError if images do not divide evenly."
@@ -79,7 +79,7 @@ def fold_metrics(S: Tensor, image_of_sentence: Tensor, # (K, L), (L,)
         mine = (own // n == f).nonzero()[:, 0]; each.append(ranking_metrics(S[f * n:(f + 1) * n][:, mine], own[mine] - f * n))
     return {k: sum(e[k] for e in each) / folds for k in each[0]}
 
-# %% ../nbs/13_retrieval.ipynb #d0ec40a0
+# %% ../nbs/13_retrieval.ipynb #60cbcce8
 @torch.inference_mode()
 def blockwise_scores(v: Tensor,                 # region vectors, shape (K, M, h)
                      s: Tensor,                 # word vectors, shape (L, T, h)
@@ -115,7 +115,7 @@ def _check(v, s, lengths, score):
     if not v.shape[1] and len(v): raise ValueError("images without regions: add the whole image as one")
     if lengths.shape != (len(s),) or len(s) and not (1 <= lengths.min() and lengths.max() <= s.shape[1]): raise ValueError(f"lengths must be {len(s)} numbers from 1 to {s.shape[1]}")
 
-# %% ../nbs/13_retrieval.ipynb #aa448f1d
+# %% ../nbs/13_retrieval.ipynb #ee528ec1
 def local_scaling(S: Tensor,              # (K, L)
                   reference_images: Tensor,    # scores of the L sentences with other images, (R, L)
                   reference_sentences: Tensor, # scores of the K images with other sentences, (K, Q)
