@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['HOW', 'PixelModel', 'save_pixel_model', 'load_pixel_model', 'shown', 'packaged_models', 'find_model', 'look_densely']
 
-# %% ../nbs/58_model_files.ipynb #68eeed16
+# %% ../nbs/58_model_files.ipynb #b6a847f4
 import json
 from importlib.resources import files
 from pathlib import Path
 
-# %% ../nbs/58_model_files.ipynb #b86b1457
+# %% ../nbs/58_model_files.ipynb #e020d718
 class PixelModel:
     "A trained model with what it looks through: from pixels to words."
     def __init__(self, kind: str,       # "captions" or "alignment"
@@ -34,7 +34,7 @@ class PixelModel:
         from vsa_nb.regions import pooled_vectors, propose
         b = propose(image, method); return b, (pooled_vectors(self.look(image)[0], b, image.shape[-2:]) - self.mean) / self.std
 
-# %% ../nbs/58_model_files.ipynb #7c0fb823
+# %% ../nbs/58_model_files.ipynb #2a36310c
 def save_pixel_model(m: PixelModel, folder: str | Path, data: str = "world") -> Path: # such as world-captions.safetensors, and a card beside it
     "Write a model and its card."
     from safetensors.torch import save_file
@@ -44,7 +44,7 @@ def save_pixel_model(m: PixelModel, folder: str | Path, data: str = "world") -> 
     save_file(tensors, path, metadata={"vsa": json.dumps(note)})
     path.with_suffix(".md").write_text(f"# {path.stem}\n\n" + "".join(f"- {k}: {json.dumps(v) if isinstance(v, dict) else v}\n" for k, v in m.card.items()), encoding="utf-8"); return path
 
-# %% ../nbs/58_model_files.ipynb #5cf7dff9
+# %% ../nbs/58_model_files.ipynb #e56fcb47
 def load_pixel_model(path: str | Path, weights: str | None = None) -> PixelModel: # weights: another place for the backbone's, if they are not inside
     "Read what `save_pixel_model` wrote. Raises ValueError for another kind of file."
     from safetensors import SafetensorError, safe_open
@@ -60,7 +60,7 @@ def load_pixel_model(path: str | Path, weights: str | None = None) -> PixelModel
         if some := {k.removeprefix(name + "."): x for k, x in t.items() if k.startswith(name + ".")}: net.load_state_dict(some)
     return PixelModel(note["kind"], head, Vocab(note["words"]), backbone, t["mean"], t["std"], note["size"], note["grid"], note["weights"], note["card"])
 
-# %% ../nbs/58_model_files.ipynb #f2380e2f
+# %% ../nbs/58_model_files.ipynb #70d298c7
 def shown(name) -> str: # a file's name
     "A name that is safe to print."
     return "".join(c if c.isprintable() else "?" for c in str(name))
@@ -81,7 +81,7 @@ def find_model(kind: str, model: str | None = None, folder=None) -> Path: # what
     if not (model or some): raise FileNotFoundError(f"no model for this came with the package, so name one with --model FILE. To make one: {HOW[kind]}")
     return Path(model) if model else some[0]
 
-# %% ../nbs/58_model_files.ipynb #d0541529
+# %% ../nbs/58_model_files.ipynb #118ab918
 def look_densely(model, image,     # anything with `caption`, as DenseCap has it; (3, H, W)
                  boxes=None,       # (N, 4) on the image as it is, to be described instead of boxes that it finds
                  **options) -> tuple: # of `caption` -> boxes, scores, captions
