@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 root = Path(__file__).resolve().parent.parent
 MATHJAX = "4.1.3"
 PARTS = [("Start", 0, 0), ("Part 0. Foundations", 1, 9), ("Part I. Visual-semantic alignments", 10, 19), ("Part II. DenseCap", 20, 39),
-         ("Part III. Recipes", 40, 49), ("Part IV. Tables", 50, 58), ("Part V. At work", 59, 99)]
+         ("Part III. Recipes", 40, 49), ("Part IV. Tables", 50, 57), ("Part V. At work", 58, 99)]
 
 
 # ------------------------------------------------------------------------------------------------ pages

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from common import root
-from vsa_nb.cli import EXAMPLES, HOW, commands, main, packaged_models, recipes, train_world
+from vsa_nb.cli import EXAMPLES, commands, main, recipes, train_world
+from vsa_nb.model_files import HOW, packaged_models
 
 
 def vsa(capsys, *words):
@@ -85,15 +86,15 @@ def test_train_world_again_reads(world):
 
 def test_models_are_wanted(capsys, tmp_path, monkeypatch):
     "Without a packaged model, a command says what to train."
-    from vsa_nb import cli
-    monkeypatch.setattr(cli, "packaged_models", lambda folder=None: {}); (tmp_path / "x.png").write_bytes(b"")
+    from vsa_nb import model_files
+    monkeypatch.setattr(model_files, "packaged_models", lambda folder=None: {}); (tmp_path / "x.png").write_bytes(b"")
     for words, kind in ((["caption", tmp_path / "x.png"], "captions"), (["align", tmp_path / "x.png", "a dog"], "alignment"), (["dense", tmp_path / "x.png"], "densecap")):
         code, _, err = vsa(capsys, *words); assert code == 1 and HOW[kind] in err and "--model FILE" in err
 
 
 def test_packaged_models():
     "What is packaged is small, can be read, and has a card."
-    from vsa_nb.cli import load_pixel_model
+    from vsa_nb.model_files import load_pixel_model
     models = packaged_models(); assert sum(f.stat().st_size for f in models.values()) < 10e6
     for name, f in models.items():
         assert f.with_suffix(".md").is_file(), f"{name} has no card"
@@ -123,6 +124,7 @@ def test_dense_and_evaluate(capsys, tmp_path, monkeypatch):
 def test_table(capsys):
     code, out, _ = vsa(capsys, "table", "2", "--results", root / "nbs" / "results")
     assert code == 0 and "Our model" in out and "LSTM, beam 7" in out and "Flickr30K" in out
+    code, out, _ = vsa(capsys, "table", "5", "--results", root / "nbs" / "results"); assert code == 0 and "BRNN" in out and "world" not in out      # scenes are no photographs
     code, out, err = vsa(capsys, "table", "4"); assert code == 1 and "Table 2" in err
 
 
