@@ -71,7 +71,7 @@ _started = weakref.WeakSet() # every Meteor object, for the end of Python and fo
 class Meteor:
     "A METEOR 1.5 process, started at the first question, and again after it died; close it, or use it in `with`."
     def __init__(self,
-                 timeout: float=120, # seconds to wait for the answers to one block of lines, the start included
+                 timeout: float=600, # seconds to wait for the answers to one block of lines, the start included
                 ):
         self.timeout, self.process, self.errors, self.lock = timeout, None, None, threading.RLock()
         _started.add(self)

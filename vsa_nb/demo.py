@@ -54,9 +54,9 @@ def demo_alignment(epochs: int) -> AlignmentConfig:
 def align_scenes(items: Images, eye, truth: dict, folder: Path, n: int = 3000, epochs: int = 8, seed: int = 0,
                  progress: bool = True) -> tuple[pd.DataFrame, list[dict], Run]: # two rows, the first test sentences with the region of each word
     "Words aligned with the regions of the first training scenes, and how many lie on their object."
-    some = Images([*items.split("train")[:n], *items.split("val"), *items.split("test")]); data = eye_regions(eye, some, folder / "regions", "edge", progress)
+    some = Images([*items.split("train")[:n], *items.split("val"), *items.split("test")]); data = eye_regions(eye, some, folder / "edge_boxes", "edge", progress)
     config = demo_alignment(epochs)
-    run = train_alignment(config, data, folder / "alignment", seed, progress); model = run.validated.eval(); val, test = (word_accuracy(model, data, truth, s) for s in ("val", "test")); beta = max(val, key=lambda b: val[b]["object"])
+    run = train_alignment(config, data, folder / "brnn", seed, progress); model = run.validated.eval(); val, test = (word_accuracy(model, data, truth, s) for s in ("val", "test")); beta = max(val, key=lambda b: val[b]["object"])
     found = metrics_of_ranks(*ranks(*split_scores(model, data, "test"))); found = {k.replace("_", " "): found[k] for k in ("annotation_R@10", "search_R@10")}
     rows = {name: {"words on their object": test[b]["object"], "words a segment": test[b]["length"], **found} for name, b in (("word by word", 0.), ("smoothed", beta))}
     return pd.DataFrame(rows).T, alignment_examples(model, data, n=4, beta=beta), run
