@@ -6,7 +6,7 @@
 __all__ = ['LOSSES', 'DenseCapConfig', 'DenseCap', 'draw_equal', 'Item', 'DenseCapItems', 'training_loss', 'finetune_on_time',
            'mean_losses', 'Regions', 'Captions', 'save_densecap', 'load_densecap']
 
-# %% ../nbs/28_densecap.ipynb #40611c01
+# %% ../nbs/28_densecap.ipynb #22a6b249
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from .training import FitConfig, load_checkpoint, save_checkpoint
 from .visual_genome import RegionFilter, code_filter, paper_filter, resize_longest
 from .vocab import Vocab, pad_sequences
 
-# %% ../nbs/28_densecap.ipynb #5630e8c3
+# %% ../nbs/28_densecap.ipynb #c4adeab7
 LOSSES = ("mid_objectness", "mid_box_reg", "end_objectness", "end_box_reg", "captioning")
 
 @dataclass
@@ -70,7 +70,7 @@ class DenseCapConfig:
     final_nms: float = .3              # and final boxes
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch_size=1, optimizer="adam", lr=1e-6, betas=(.9, .99), clip=None))
 
-# %% ../nbs/28_densecap.ipynb #82e13332
+# %% ../nbs/28_densecap.ipynb #f8f4e68a
 @patch(cls_method=True)
 def paper_mode(cls: DenseCapConfig, **changes) -> DenseCapConfig:
     "The settings of the paper's text."
@@ -93,7 +93,7 @@ def world_mode(cls: DenseCapConfig, **changes) -> DenseCapConfig:
                 fit=FitConfig(epochs=6, batch_size=8, optimizer="adam", lr=2e-3, schedule="cosine", warmup=100, clip=None, precision="bfloat16"))
     return cls(**{**ours, **changes})
 
-# %% ../nbs/28_densecap.ipynb #08726317
+# %% ../nbs/28_densecap.ipynb #003fee17
 def _vision(c: DenseCapConfig) -> tuple: # -> the backbone, and where fc6 and fc7 can be had, else None
     "The CNN of a configuration, and the fully connected layers of a VGG from ImageNet."
     fits = c.backbone.startswith("vgg") and c.weights == "imagenet" and c.hidden == 4096 and tuple(c.output_size) == (7, 7)
@@ -119,7 +119,7 @@ class DenseCap(nn.Module):
     @property
     def device(self): return self.tuned.device
 
-# %% ../nbs/28_densecap.ipynb #83a23b58
+# %% ../nbs/28_densecap.ipynb #3cdf85f0
 @patch
 def train(self: DenseCap, mode: bool = True):
     "Like any module's, but a backbone that is not tuned stays as at test, and so do its batch norms unless they are to follow the batch."
@@ -142,7 +142,7 @@ def maps(self: DenseCap, images: list) -> list: # images (3, H, W) of any sizes 
         if len({i.shape for i in images}) == 1: return list(self.backbone(torch.stack(images)))
         return [self.backbone(i[None])[0] for i in images]
 
-# %% ../nbs/28_densecap.ipynb #12c4a9fb
+# %% ../nbs/28_densecap.ipynb #b28b8ded
 def draw_equal(boxes: Tensor,   # targets, shape (N, 4)
                matched: Tensor, # index of a target for each positive, -1 for others, shape (P,)
               ) -> Tensor:      # the same, with a draw among targets of one place
@@ -157,7 +157,7 @@ def _sampled(self: DenseCap, m, image, boxes, given) -> Proposals:
     if g != 1 and given is None: p.features = bilinear_roi_pool(m, torch.lerp(p.boxes.detach(), p.boxes, g), size, self.config.output_size)
     return p
 
-# %% ../nbs/28_densecap.ipynb #05c42b6b
+# %% ../nbs/28_densecap.ipynb #ffa4ec55
 @patch
 def loss(self: DenseCap,
          images,          # (3, H, W), or a list of them, of any sizes
@@ -181,7 +181,7 @@ def _captioning(self: DenseCap, codes: list, tokens: list) -> Tensor: # of each 
     width = max(t.shape[1] for t in tokens); tokens = [F.pad(t, (0, width - t.shape[1]), value=self.language.pad_id) for t in tokens]
     return self.language.loss(torch.cat(codes), *self.language.shift(torch.cat(tokens)), self.config.normalise, [len(c) for c in codes])
 
-# %% ../nbs/28_densecap.ipynb #681a6a1f
+# %% ../nbs/28_densecap.ipynb #89fcd0ae
 class Item(NamedTuple):
     "An image and what is said about its regions."
     image: Tensor    # (3, H, W), resized
@@ -205,7 +205,7 @@ class DenseCapItems(Dataset):
         if proposals is not None and (bad := [i.file.name for i in images if i.file.name not in proposals]): raise KeyError(f"no proposals for {len(bad)} images, for instance {bad[0]}")
     def __len__(self): return len(self.images)
 
-# %% ../nbs/28_densecap.ipynb #976a49b2
+# %% ../nbs/28_densecap.ipynb #e1027962
 @patch
 def __getitem__(self: DenseCapItems, k: int) -> Item:
     i, given = self.images[k], None if self.proposals is None else self.proposals[self.images[k].file.name]
@@ -215,7 +215,7 @@ def __getitem__(self: DenseCapItems, k: int) -> Item:
     ids = [self.vocab.encode([_mirror.get(w, w) for w in p.split()] if turn else p.split()) for p in i.phrases]; some = torch.tensor([bool(t) for t in ids], dtype=torch.bool)
     return Item(image, boxes[:n][some], pad_sequences([t for t in ids if t], self.vocab.pad), None if given is None else boxes[n:])
 
-# %% ../nbs/28_densecap.ipynb #1ca1626e
+# %% ../nbs/28_densecap.ipynb #393f5e44
 def training_loss(model: DenseCap, batch: list) -> Tensor: # Items -> scalar
     "The total loss, for `fit`."
     images, boxes, tokens, proposals = map(list, zip(*batch))
@@ -235,7 +235,7 @@ def finetune_on_time(run): # given to `fit` as `on_epoch`
     after = run.model.config.finetune_after
     if after is not None and run.epoch >= after and not run.model.tuned: run.model.finetune(); run._save()
 
-# %% ../nbs/28_densecap.ipynb #c568f9e2
+# %% ../nbs/28_densecap.ipynb #3c091f21
 @torch.no_grad()
 def mean_losses(model: DenseCap, items, seed: int = 0) -> dict: # Items -> {"val_loss", and each of the five}
     "Losses of held-out images without dropout, for the `validate` of `fit`; the sample is always the same."
@@ -246,7 +246,7 @@ def mean_losses(model: DenseCap, items, seed: int = 0) -> dict: # Items -> {"val
             for k, v in model.loss(*(None if x is None else x.to(model.device) for x in i)).items(): total[k] = total.get(k, 0.) + v.item()
     return {"val_loss" if k == "total" else k: v / len(items) for k, v in total.items()}
 
-# %% ../nbs/28_densecap.ipynb #9b03c30a
+# %% ../nbs/28_densecap.ipynb #c3112eeb
 class Regions(NamedTuple):
     "What a model sees in an image, surest first."
     boxes: Tensor  # (M, 4), pixels of the image
@@ -267,7 +267,7 @@ def proposals(self: DenseCap, image: Tensor, n: int | None = None, nms: float | 
     with _ready(self): p = self.localization(self.maps([image])[0], image.shape[1:], n_proposals=n or c.n_proposals, nms=c.rpn_nms if nms is None else nms)
     return p.boxes, p.scores.float()
 
-# %% ../nbs/28_densecap.ipynb #2dde3f19
+# %% ../nbs/28_densecap.ipynb #5175a5ce
 @patch
 @torch.inference_mode()
 def regions(self: DenseCap, image: Tensor,      # (3, H, W)
@@ -297,7 +297,7 @@ def caption(self: DenseCap, image: Tensor, # (3, H, W)
     r = self.regions(image, **options)
     return Captions(r.boxes.cpu(), r.scores.cpu(), self.language.describe(r.codes, self.vocab, beam_size, max_words or self.config.text.max_words))
 
-# %% ../nbs/28_densecap.ipynb #0c7be90d
+# %% ../nbs/28_densecap.ipynb #a4efed25
 def save_densecap(model: DenseCap, path: str | Path): # a .safetensors file
     "Write weights, configuration and vocabulary to one file."
     v = model.vocab; save_checkpoint(model, path, {"densecap": json.dumps(asdict(model.config)), "vocab": json.dumps({"words": v.words, "unk": v.unk is not None, "counts": v.counts})})
