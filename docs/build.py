@@ -96,6 +96,7 @@ def site_page(page: Path, nbs: Path, modules: dict) -> dict: # the notebook to w
             continue
         s = "".join(c["source"])
         if c["cell_type"] == "markdown" and n: s = re.sub(r"\A# ", f"# {n} ", s)
+        s = re.sub(r"\]\((?:\.\./)+docs/photos/", "](/photos/", s)
         cells.append({**c, "source": s, "metadata": {}})
     for k, c in enumerate(cells): c["id"] = f"cell-{k}"
     return {"cells": cells, "metadata": nb["metadata"], "nbformat": 4, "nbformat_minor": 5}
@@ -259,6 +260,7 @@ def write_sources(source: Path, draft: bool = False) -> list[str]: # links that 
     "Everything Sphinx reads. Raises ValueError for a link to a page that is not there, except in a draft."
     nbs = root / "nbs"; pages = find_pages(nbs); missing = []
     shutil.rmtree(source, ignore_errors=True); (source / "api").mkdir(parents=True)
+    if (root / "docs" / "photos").is_dir(): shutil.copytree(root / "docs" / "photos", source / "photos")
     modules = {p: m for p in pages if (m := module_of(json.loads(p.read_text())))}
     for p in pages:
         nb = site_page(p, nbs, modules)
