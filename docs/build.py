@@ -56,7 +56,7 @@ def only_setup(source: str) -> bool: # imports, perhaps with seeds and settings
     try: body = ast.parse(source).body
     except SyntaxError: return False
     rest = [n for n in body if not isinstance(n, (ast.Import, ast.ImportFrom))]
-    return len(rest) < len(body) and all(re.match(r"(plt|torch|random|np|logging|pd|warnings|os)\.", ast.unparse(n)) for n in rest)
+    return len(rest) < len(body) and all(re.match(r"((plt|torch|random|np|logging|pd|warnings|os)\.|seed_everything\()", ast.unparse(n)) for n in rest)
 
 
 def site_cell(cell: dict) -> dict | None: # None: not for readers
