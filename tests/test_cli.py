@@ -101,6 +101,22 @@ def test_packaged_models():
         if name.endswith(("-captions", "-alignment")): assert {"data", "metrics", "limits"} <= set(load_pixel_model(f).card)
 
 
+def test_packaged_densecap(capsys, tmp_path, monkeypatch):
+    "The packaged DenseCap finds and names the objects of rendered scenes that it has not seen."
+    import torch
+    from PIL import Image
+    from vsa_nb.boxes import iou, to_corners
+    from vsa_nb.world import _image, render
+    monkeypatch.chdir(tmp_path); scenes = [_image(0, "test", k, 128)[0] for k in range(6)]
+    for k, scene in enumerate(scenes): Image.fromarray(render(scene)).save(f"scene{k}.png")
+    code, out, err = vsa(capsys, "dense", *(f"scene{k}.png" for k in range(6)), "--out", "d"); assert code == 0, err
+    hit = named = n = 0
+    for scene, e in zip(scenes, json.loads(Path("d/results.json").read_text())["results"]):
+        sure = [k for k, s in enumerate(e["scores"]) if s > 0]; boxes = to_corners(torch.tensor(e["boxes"]), "xywh")[sure] * 128 / 720; said = [e["captions"][k] for k in sure]
+        for t in scene.things: near = iou(torch.tensor([t.box]).float(), boxes)[0]; n += 1; hit += bool(near.max() > .5); named += any(t.kind in said[k] for k in (near > .5).nonzero().flatten().tolist())
+    assert hit > .8 * n and named > .6 * n, (hit, named, n)
+
+
 def test_dense_and_evaluate(capsys, tmp_path, monkeypatch):
     "`vsa dense` writes what `vsa evaluate-dense` reads."
     import torch

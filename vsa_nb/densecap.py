@@ -6,7 +6,7 @@
 __all__ = ['LOSSES', 'DenseCapConfig', 'DenseCap', 'draw_equal', 'Item', 'DenseCapItems', 'training_loss', 'finetune_on_time',
            'mean_losses', 'Regions', 'Captions', 'save_densecap', 'load_densecap']
 
-# %% ../nbs/28_densecap.ipynb #c1b2cf59
+# %% ../nbs/28_densecap.ipynb #f3ef3fea
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from .training import FitConfig, load_checkpoint, save_checkpoint
 from .visual_genome import RegionFilter, code_filter, paper_filter, resize_longest
 from .vocab import Vocab, pad_sequences
 
-# %% ../nbs/28_densecap.ipynb #5c46e066
+# %% ../nbs/28_densecap.ipynb #c9749f8c
 LOSSES = ("mid_objectness", "mid_box_reg", "end_objectness", "end_box_reg", "captioning")
 
 @dataclass
@@ -45,7 +45,7 @@ class DenseCapConfig:
     finetune_after: int | None = 1     # epoch after which the rest of it is trained; None: never
     train_norms: bool = False          # its batch norms follow the batch
     cnn_optimizer: str = "sgd"
-    cnn_lr: float | None = None        # None: that of `fit`
+    rates: dict = field(default_factory=dict) # part of the model -> factor on the rate of `fit`
     text: RegionFilter = field(default_factory=paper_filter) # which phrases and words count
     longest: int = 720                 # side of the images
     sizes: tuple = SIZES               # anchors (width, height) on such images
@@ -68,9 +68,11 @@ class DenseCapConfig:
     n_proposals: int = 300             # B at test
     rpn_nms: float = .7                # IoU at which proposals are thinned
     final_nms: float = .3              # and final boxes
+    beam_size: int = 1                 # of phrases; 1: the likeliest word each time
+    length_penalty: float = 0.         # of a beam, see page 16
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch_size=1, optimizer="adam", lr=1e-6, betas=(.9, .99), clip=None))
 
-# %% ../nbs/28_densecap.ipynb #fe74159f
+# %% ../nbs/28_densecap.ipynb #6f5f01c1
 @patch(cls_method=True)
 def paper_mode(cls: DenseCapConfig, **changes) -> DenseCapConfig:
     "The settings of the paper's text."
@@ -93,7 +95,7 @@ def world_mode(cls: DenseCapConfig, **changes) -> DenseCapConfig:
                 fit=FitConfig(epochs=6, batch_size=8, optimizer="adam", lr=2e-3, schedule="cosine", warmup=100, clip=None, precision="bfloat16"))
     return cls(**{**ours, **changes})
 
-# %% ../nbs/28_densecap.ipynb #d3a13775
+# %% ../nbs/28_densecap.ipynb #6f9c707e
 def _vision(c: DenseCapConfig) -> tuple: # -> the backbone, and where fc6 and fc7 can be had, else None
     "The CNN of a configuration, and the fully connected layers of a VGG from ImageNet."
     fits = c.backbone.startswith("vgg") and c.weights == "imagenet" and c.hidden == 4096 and tuple(c.output_size) == (7, 7)
@@ -119,7 +121,7 @@ class DenseCap(nn.Module):
     @property
     def device(self): return self.tuned.device
 
-# %% ../nbs/28_densecap.ipynb #f9ec8ddd
+# %% ../nbs/28_densecap.ipynb #c44d6cd6
 @patch
 def train(self: DenseCap, mode: bool = True):
     "Like any module's, but a backbone that is not tuned stays as at test, and so do its batch norms unless they are to follow the batch."
@@ -142,7 +144,7 @@ def maps(self: DenseCap, images: list) -> list: # images (3, H, W) of any sizes 
         if len({i.shape for i in images}) == 1: return list(self.backbone(torch.stack(images)))
         return [self.backbone(i[None])[0] for i in images]
 
-# %% ../nbs/28_densecap.ipynb #59e4bc62
+# %% ../nbs/28_densecap.ipynb #3a5953ec
 def draw_equal(boxes: Tensor,   # targets, shape (N, 4)
                matched: Tensor, # index of a target for each positive, -1 for others, shape (P,)
               ) -> Tensor:      # the same, with a draw among targets of one place
@@ -157,7 +159,7 @@ def _sampled(self: DenseCap, m, image, boxes, given) -> Proposals:
     if g != 1 and given is None: p.features = bilinear_roi_pool(m, torch.lerp(p.boxes.detach(), p.boxes, g), size, self.config.output_size)
     return p
 
-# %% ../nbs/28_densecap.ipynb #4dcb1bf8
+# %% ../nbs/28_densecap.ipynb #aa0afe70
 @patch
 def loss(self: DenseCap,
          images,          # (3, H, W), or a list of them, of any sizes
@@ -181,7 +183,7 @@ def _captioning(self: DenseCap, codes: list, tokens: list) -> Tensor: # of each 
     width = max(t.shape[1] for t in tokens); tokens = [F.pad(t, (0, width - t.shape[1]), value=self.language.pad_id) for t in tokens]
     return self.language.loss(torch.cat(codes), *self.language.shift(torch.cat(tokens)), self.config.normalise, [len(c) for c in codes])
 
-# %% ../nbs/28_densecap.ipynb #21bec9b7
+# %% ../nbs/28_densecap.ipynb #455ba1e6
 class Item(NamedTuple):
     "An image and what is said about its regions."
     image: Tensor    # (3, H, W), resized
@@ -205,7 +207,7 @@ class DenseCapItems(Dataset):
         if proposals is not None and (bad := [i.file.name for i in images if i.file.name not in proposals]): raise KeyError(f"no proposals for {len(bad)} images, for instance {bad[0]}")
     def __len__(self): return len(self.images)
 
-# %% ../nbs/28_densecap.ipynb #f7eea397
+# %% ../nbs/28_densecap.ipynb #80a87116
 @patch
 def __getitem__(self: DenseCapItems, k: int) -> Item:
     i, given = self.images[k], None if self.proposals is None else self.proposals[self.images[k].file.name]
@@ -215,7 +217,7 @@ def __getitem__(self: DenseCapItems, k: int) -> Item:
     ids = [self.vocab.encode([_mirror.get(w, w) for w in p.split()] if turn else p.split()) for p in i.phrases]; some = torch.tensor([bool(t) for t in ids], dtype=torch.bool)
     return Item(image, boxes[:n][some], pad_sequences([t for t in ids if t], self.vocab.pad), None if given is None else boxes[n:])
 
-# %% ../nbs/28_densecap.ipynb #5cd4b203
+# %% ../nbs/28_densecap.ipynb #c5a12806
 def training_loss(model: DenseCap, batch: list) -> Tensor: # Items -> scalar
     "The total loss, for `fit`."
     images, boxes, tokens, proposals = map(list, zip(*batch))
@@ -223,17 +225,19 @@ def training_loss(model: DenseCap, batch: list) -> Tensor: # Items -> scalar
 
 @patch
 def groups(self: DenseCap) -> list[dict]:
-    "The backbone and the rest, each with its optimiser; give `DenseCap.groups` to `fit`."
-    c, cnn = self.config, [p for p in self.backbone.parameters() if p.requires_grad]; mine = {id(p) for p in self.backbone.parameters()}
-    rest = {"params": [p for p in self.parameters() if id(p) not in mine]}
-    return [rest, {"params": cnn, "optimizer": c.cnn_optimizer, **({} if c.cnn_lr is None else {"lr": c.cnn_lr})}] if cnn and c.finetune_after is not None else [rest]
+    "The four parts with their rates, the backbone with its optimiser; give `DenseCap.groups` to `fit`."
+    c, made = self.config, []
+    for part in ("localization", "recognition", "language", "backbone"):
+        params = [p for p in getattr(self, part).parameters() if p.requires_grad]
+        if params and (part != "backbone" or c.finetune_after is not None): made.append({"params": params, "lr": c.fit.lr * c.rates.get(part, 1.), **({"optimizer": c.cnn_optimizer} if part == "backbone" else {})})
+    return made
 
 def finetune_on_time(run): # given to `fit` as `on_epoch`
     "Let the backbone learn from the epoch on that the configuration names."
     after = run.model.config.finetune_after
     if after is not None and run.epoch >= after and not run.model.tuned: run.model.finetune(); run._save()
 
-# %% ../nbs/28_densecap.ipynb #74285e3c
+# %% ../nbs/28_densecap.ipynb #0a175cf6
 @torch.no_grad()
 def mean_losses(model: DenseCap, items, seed: int = 0) -> dict: # Items -> {"val_loss", and each of the five}
     "Losses of held-out images without dropout, for the `validate` of `fit`; the sample is always the same."
@@ -244,7 +248,7 @@ def mean_losses(model: DenseCap, items, seed: int = 0) -> dict: # Items -> {"val
             for k, v in model.loss(*(None if x is None else x.to(model.device) for x in i)).items(): total[k] = total.get(k, 0.) + v.item()
     return {"val_loss" if k == "total" else k: v / len(items) for k, v in total.items()}
 
-# %% ../nbs/28_densecap.ipynb #935fd23d
+# %% ../nbs/28_densecap.ipynb #d7e8ce22
 class Regions(NamedTuple):
     "What a model sees in an image, surest first."
     boxes: Tensor  # (M, 4), pixels of the image
@@ -265,7 +269,7 @@ def proposals(self: DenseCap, image: Tensor, n: int | None = None, nms: float | 
     with _ready(self): p = self.localization(self.maps([image])[0], image.shape[1:], n_proposals=n or c.n_proposals, nms=c.rpn_nms if nms is None else nms)
     return p.boxes, p.scores.float()
 
-# %% ../nbs/28_densecap.ipynb #50088afe
+# %% ../nbs/28_densecap.ipynb #9372dcef
 @patch
 @torch.inference_mode()
 def regions(self: DenseCap, image: Tensor,      # (3, H, W)
@@ -288,14 +292,14 @@ def regions(self: DenseCap, image: Tensor,      # (3, H, W)
 @patch
 @torch.inference_mode()
 def caption(self: DenseCap, image: Tensor, # (3, H, W)
-            beam_size: int = 1, max_words: int | None = None, # of the phrases; None: as in training
+            beam_size: int | None = None, length_penalty: float | None = None, max_words: int | None = None, # of the phrases; None: as configured
             **options,                     # see `regions`
            ) -> Captions:
     "Boxes, scores and phrases of an image; the language model sees only what is left after the last suppression."
-    r = self.regions(image, **options)
-    return Captions(r.boxes.cpu(), r.scores.cpu(), self.language.describe(r.codes, self.vocab, beam_size, max_words or self.config.text.max_words))
+    r, c, pick = self.regions(image, **options), self.config, lambda x, y: y if x is None else x
+    return Captions(r.boxes.cpu(), r.scores.cpu(), self.language.describe(r.codes, self.vocab, pick(beam_size, c.beam_size), max_words or c.text.max_words, pick(length_penalty, c.length_penalty)))
 
-# %% ../nbs/28_densecap.ipynb #9eb4e7cb
+# %% ../nbs/28_densecap.ipynb #3866e8ad
 def save_densecap(model: DenseCap, path: str | Path): # a .safetensors file
     "Write weights, configuration and vocabulary to one file."
     v = model.vocab; save_checkpoint(model, path, {"densecap": json.dumps(asdict(model.config)), "vocab": json.dumps({"words": v.words, "unk": v.unk is not None, "counts": v.counts})})
