@@ -239,10 +239,11 @@ def results_page(results: Path, source: Path) -> str:
             rows.append({"row": f"{{download}}`{r['name'].replace('`', '')} <records/{copy}>`", "split": r.get("split", "-"), "seed": r["seed"], **{k: f"{v:.1f}" for k, v in r["metrics"].items()},
                          "minutes": f"{r['seconds'] / 60:.0f}", "commit": f"{{code}}`{r['commit'][:7]}`", "machine": escape(r["device"])})
         out.append(f"## {escape(folder.relative_to(results))}\n\n{len(records)} records.\n")
-        if test := [r for r in plain if r.get("split", "test") == "test"]:
-            mean, std = summarise(test); cell = lambda m, s: "-" if pd.isna(m) else f"{m:.1f}" + ("" if pd.isna(s) else f"\u00a0±\u00a0{s:.1f}")
+        test = [r for r in plain if r.get("split", "test") == "test"]; where = lambda r: r.get("dataset") or ("world" if r["name"].startswith("world") else "")
+        for place in dict.fromkeys(map(where, test)):                                          # scenes are no photographs: a table for each data set
+            mean, std = summarise([r for r in test if where(r) == place]); cell = lambda m, s: "-" if pd.isna(m) else f"{m:.1f}" + ("" if pd.isna(s) else f"\u00a0±\u00a0{s:.1f}")
             mine = pd.DataFrame([[cell(m, s) for m, s in zip(*rows2)] for rows2 in zip(mean.values, std.values)], [escape(n) for n in mean.index], mean.columns)
-            out.append(f"On the test split, means over seeds with their deviation.\n\n{md_table(mine)}")
+            out.append(f"On the test split{' of ' + escape(place) if place else ''}, means over seeds with their deviation.\n\n{md_table(mine)}")
         frame = pd.DataFrame(rows).fillna("-").sort_values(["split", "row", "seed"]).set_index("row")
         out.append(f"Every record.\n\n{md_table(frame)}")
     if len(out) == 1: out.append("There are no records yet.\n")
