@@ -33,12 +33,13 @@ explore(ex)"""
 
 def answers(address, process, log):
     "Wait until a server does."
-    for _ in range(240):
+    for _ in range(600):
         try: urlopen(f"{address}static/", timeout=2); return
         except OSError as e:
             if getattr(e, "code", None): return
             time.sleep(.5)
         assert process.poll() is None, Path(log.name).read_text()[-2000:]
+    raise TimeoutError(f"no server after five minutes: {Path(log.name).read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="session")
