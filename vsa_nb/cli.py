@@ -438,7 +438,7 @@ def commands() -> dict: # name -> function, or a group as another dict, or a fun
 
 EXAMPLES = {"vsa demo": ["vsa demo --n-train 2000 --epochs 5"], "vsa caption": ["vsa caption photo.jpg", "vsa caption holiday/ --beam 10 --n 3", "vsa caption scene.png --model demo_output/world-captions.safetensors"],
             "vsa align": ['vsa align photo.jpg "a dog runs on grass" --out dog.png'], "vsa dense": ["vsa dense photo.jpg", "vsa dense holiday/ --out described --top 5"],
-            "vsa evaluate-dense": ["vsa evaluate-dense results.json region_descriptions.json --image-data image_data.json"], "vsa train": ["vsa train world", "vsa train full_image_generator --rows rnn --seeds 0"],
+            "vsa evaluate-dense": ["vsa evaluate-dense results.json region_descriptions.json --image-data image_data.json --splits densecap_splits.json"], "vsa train": ["vsa train world", "vsa train full_image_generator --rows rnn --seeds 0"],
             "vsa table": ["vsa table 2", "vsa table 1 --paper DenseCap"], "vsa data list": ["vsa data list"], "vsa data get": ["vsa data get flickr8k-text"], "vsa data check": ["vsa data check flickr8k"], "vsa data": ["vsa data list", "vsa data check"], "vsa doctor": ["vsa doctor"]}
 ABOUT = {"evaluate-dense": "Dense captioning AP of any model's detections.", "train": "Train a recipe.", "data": "List, fetch and check data sets."}
 
