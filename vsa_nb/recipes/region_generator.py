@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['region_fit', 'SETTINGS', 'ROWS', 'cut', 'words_a_run', 'choose_beta', 'Snippets', 'find_snippets', 'PhraseRegions',
            'look_at', 'into_space', 'merged_phrases', 'phrases_digest', 'phrase_regions', 'phrase_length',
-           'RegionConfig', 'region_variants', 'recount', 'snippet_data', 'full_frame_data', 'speak', 'choose_setting',
-           'embed_parts', 'best_substrings', 'nearest_snippets', 'EndToEndConfig', 'latent_runs', 'EndToEnd',
-           'train_end_to_end', 'objects_in', 'truth_of', 'in_turns', 'judge', 'record_file', 'spoken', 'Bench',
-           'write_regions', 'train_row', 'answer', 'report_row', 'run_rows', 'cached_regions', 'see_like',
-           'flickr8k_bench', 'world_bench', 'best_alignment', 'main']
+           'RegionConfig', 'region_variants', 'recount', 'snippet_data', 'with_context', 'phrase_data',
+           'full_frame_data', 'speak', 'choose_setting', 'embed_parts', 'best_substrings', 'nearest_snippets',
+           'EndToEndConfig', 'latent_runs', 'EndToEnd', 'train_end_to_end', 'objects_in', 'truth_of', 'in_turns',
+           'judge', 'record_file', 'spoken', 'Bench', 'write_regions', 'train_row', 'answer', 'report_row', 'run_rows',
+           'cached_regions', 'see_like', 'flickr8k_bench', 'world_bench', 'best_alignment', 'main']
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #c1d89317
+# %% ../../nbs/recipes/42_region_generator.ipynb #fb65c973
 import hashlib, json, math, time
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
@@ -41,7 +41,7 @@ from ..visual_genome import load_visual_genome, merge_references
 from ..vocab import Vocab, pad_sequences
 from ..world import load_truth, true_phrases
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #4bcea536
+# %% ../../nbs/recipes/42_region_generator.ipynb #a91a6285
 def cut(u: Tensor, n: Tensor, # (L, T, M), words of each sentence (L,)
         beta: float) -> tuple: # of each run: its sentence, region, first word, one past the last, mean score; (N,) each
     "Runs of words on one region, for all sentences at once."
@@ -50,7 +50,7 @@ def cut(u: Tensor, n: Tensor, # (L, T, M), words of each sentence (L,)
     length = torch.bincount(run, minlength=len(l)); score = u.new_zeros(len(l)).index_add(0, run, u.gather(2, a.clamp(min=0)[..., None])[..., 0][real])
     return l, a[l, t], t, t + length, score / length
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #1db98155
+# %% ../../nbs/recipes/42_region_generator.ipynb #da6fd1f9
 def words_a_run(u: Tensor, n: Tensor, beta: float) -> float: # (L, T, M), (L,)
     "Mean length of the runs."
     a = viterbi(u, beta, n, fast=u.device.type == "cpu")[0]; return n.sum().item() / (len(a) + ((a[:, 1:] >= 0) & (a[:, 1:] != a[:, :-1])).sum().item())
@@ -68,7 +68,7 @@ def choose_beta(u: Tensor, n: Tensor, target: float, # (L, T, M), (L,), words a 
         mid = (low + high) / 2; low, high = (mid, high) if words_a_run(u, n, mid) < target else (low, mid)
     return min((low, high), key=lambda b: abs(words_a_run(u, n, b) - target))
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #c586013d
+# %% ../../nbs/recipes/42_region_generator.ipynb #29849398
 @dataclass
 class Snippets:
     "Runs of words and the regions that they lie on, N of them."
@@ -92,7 +92,7 @@ class Snippets:
         if not ok.any(): raise ValueError(f"none of {len(self)} snippets has {min_words} words{where}: keep the whole image or shorter ones")
         return replace(self, **{k: getattr(self, k)[ok] for k in ("image", "region", "words", "score")})
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #7b7a0c95
+# %% ../../nbs/recipes/42_region_generator.ipynb #9ca202d2
 def _digest(tensors) -> str: # 12 hexadecimal digits
     h = hashlib.sha256()
     for t in tensors: h.update(t.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
@@ -121,7 +121,7 @@ def find_snippets(model: AlignmentModel, data: AlignmentData, split: str, beta: 
     if cache: _write(Path(cache), {k: getattr(found, k) for k in ("image", "region", "words", "score")}, now)
     return found
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #233ccc80
+# %% ../../nbs/recipes/42_region_generator.ipynb #c1c4649f
 @dataclass
 class PhraseRegions:
     "Regions that people described, G of them."
@@ -139,7 +139,7 @@ class PhraseRegions:
     @property
     def inputs(self) -> Tensor: return self.vectors if self.image is None else torch.cat([self.vectors, self.image], 1) # what an alignment reads
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #516a1ecb
+# %% ../../nbs/recipes/42_region_generator.ipynb #4bae0f17
 @torch.inference_mode()
 def look_at(backbone: Backbone, files: list, boxes: list, # paths; (g, 4) of each
             cache: str | Path, size: int = 448, precision: str = "bfloat16", batch_size: int = 16) -> Tensor: # (G, C) float16
@@ -156,7 +156,7 @@ def look_at(backbone: Backbone, files: list, boxes: list, # paths; (g, 4) of eac
         _write(Path(cache), {"vectors": torch.cat(out)}, now)
     with safe_open(cache, "pt") as f: return f.get_tensor("vectors")
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #2e46a748
+# %% ../../nbs/recipes/42_region_generator.ipynb #9b1f4bc7
 def into_space(raw: Tensor, seen: Tensor, # the same regions, as cached (N, C) and as the alignment reads them (N, D)
                vectors: Tensor) -> Tensor: # (G, C) -> (G, D)
     "Take new vectors the way that others went. Raises ValueError if no affine map leads there."
@@ -166,7 +166,7 @@ def into_space(raw: Tensor, seen: Tensor, # the same regions, as cached (N, C) a
     if not off < .05: raise ValueError(f"the cached regions do not lead to the alignment's (error {off:.2f} deviations): is this the cache that it was trained on?")
     return (F.pad(vectors.double(), (0, 1), value=1.) @ A).float()
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #def0beac
+# %% ../../nbs/recipes/42_region_generator.ipynb #a26c4f62
 def merged_phrases(items: list) -> tuple: # CaptionedImages with boxes and phrases -> for each image its path, boxes (g, 4), g lists of phrases
     "The regions that people described, box by box."
     some = [i for i in items if i.phrases]; merged = [merge_references(i.boxes, i.phrases) for i in some]
@@ -176,7 +176,7 @@ def phrases_digest(files: list, references: list) -> str: # G image names, G lis
     "Twelve digits that change when any phrase does."
     return hashlib.sha256(json.dumps([files, references]).encode()).hexdigest()[:12]
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #c30d0a8a
+# %% ../../nbs/recipes/42_region_generator.ipynb #366e45a4
 def phrase_regions(items: list, split: str,        # CaptionedImages with boxes and phrases
                    data: AlignmentData, see) -> PhraseRegions: # (paths, boxes of each) -> (G, D)
     "Merged regions of a split and their vectors. Raises ValueError if there are none."
@@ -186,12 +186,12 @@ def phrase_regions(items: list, split: str,        # CaptionedImages with boxes 
     whole, iv = data.vectors[split][rows, -1].float(), data.image_vectors[split]
     return PhraseRegions(files, rows, torch.cat(boxes), [r for some in references for r in some], see(paths, boxes), whole, None if iv is None else iv[rows].float())
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #8e7c8bbf
+# %% ../../nbs/recipes/42_region_generator.ipynb #b715c8df
 def phrase_length(people: PhraseRegions, vocab: Vocab) -> float: # words
     "Mean length of the phrases."
     n = [len(vocab.encode(p)) for refs in people.references for p in refs]; return sum(n) / sum(x > 0 for x in n)
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #b878079e
+# %% ../../nbs/recipes/42_region_generator.ipynb #46af7f4f
 region_fit = FitConfig(epochs=5, batch_size=200, lr=1e-3, optimizer="adam", schedule="cosine", warmup=100, ema=.998, precision="bfloat16")
 
 @dataclass
@@ -206,12 +206,13 @@ class RegionConfig:
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(dropout=.3, vector_dropout=.1, fit=region_fit))
 
 def region_variants(**changes) -> dict: # row name -> configuration
-    "The region generator, with the whole image joined, and what the choices of snippets are worth."
+    "The region generator, with the whole image joined; what choices of snippets are worth; and people's own phrases instead of snippets."
     rows = {"region generator": {}, "region generator, joined context": dict(context=True), "region generator, whole image kept": dict(whole=True),
-            "region generator, no smoothing": dict(smooth=False, min_words=1), "region generator, best half": dict(drop=.5)}
+            "region generator, no smoothing": dict(smooth=False, min_words=1), "region generator, best half": dict(drop=.5),
+            "people's phrases": {}, "people's phrases, joined context": dict(context=True)}
     return {n: RegionConfig(**{"name": n, **r, **changes}) for n, r in rows.items()}
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #ee93baf1
+# %% ../../nbs/recipes/42_region_generator.ipynb #e9a4df2a
 def recount(vocab: Vocab, sentences) -> Vocab: # the same words with the counts of other texts
     c = Counter(w for s in sentences for w in vocab.encode(s))
     return Vocab(vocab.words, vocab.unk is not None, [len(sentences), *(c[i] for i in range(1, vocab.n_outputs))])
@@ -226,11 +227,18 @@ def snippet_data(snippets: dict, data: AlignmentData, config: RegionConfig) -> C
         vectors[split] = torch.cat([v, data.vectors[split][rows // M, -1]], 1) if config.context else v
     return CaptionData(recount(data.vocab, [t for some in texts["train"] for t in some]), {}, vectors, texts, data.fingerprint)
 
+def with_context(people: PhraseRegions, context: bool) -> Tensor: return torch.cat([people.vectors, people.whole], 1) if context else people.vectors # (G, D) or (G, 2 D)
+
+def phrase_data(people: dict, data: AlignmentData, config: RegionConfig) -> CaptionData: # split -> PhraseRegions
+    "People's regions and phrases in the place of snippets: what is lost to the alignment."
+    texts = {s: people[s].references for s in ("train", "val")}
+    return CaptionData(recount(data.vocab, [t for some in texts["train"] for t in some]), {}, {s: with_context(people[s], config.context) for s in texts}, texts, data.fingerprint)
+
 def full_frame_data(data: AlignmentData) -> CaptionData:
     "Whole images with their sentences."
     return CaptionData(data.vocab, data.files, {s: v[:, -1] for s, v in data.vectors.items()}, data.sentences, data.fingerprint)
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #7b6e3928
+# %% ../../nbs/recipes/42_region_generator.ipynb #88ef892b
 SETTINGS = ((1, 0.), (7, 0.), (7, .7)) # beam, length penalty
 
 def speak(model, vectors: Tensor, vocab: Vocab, setting: tuple, max_len: int = 20) -> list[str]: # (G, D)
@@ -242,7 +250,7 @@ def choose_setting(model, vectors: Tensor, references: list, vocab: Vocab, max_l
     *refs, tokens = tokenize_lists([*references[:limit], [s for x in settings for s in speak(model, vectors[:limit], vocab, x, max_len)]]); n = len(refs)
     tried = {x: score_tokens(tokens[k * n:(k + 1) * n], refs, ["CIDEr"])[0]["CIDEr"] for k, x in enumerate(settings)}; return max(tried, key=tried.get), tried
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #ed6759b5
+# %% ../../nbs/recipes/42_region_generator.ipynb #846ba280
 def embed_parts(model: AlignmentModel, inputs: Tensor) -> Tensor: # (G, D), or (G, D + D') with the image's second vector -> (G, h)
     "Eq. 1 for boxes that are parts of an image."
     v = inputs[:, :model.config["region_dim"]]; return model.regions(torch.stack([v, v], 1), inputs[:, v.shape[1]:] if inputs.shape[1] > v.shape[1] else None)[:, 0]
@@ -264,7 +272,7 @@ def best_substrings(model: AlignmentModel, data: AlignmentData, inputs: Tensor, 
         at += len(of)
     return [data.vocab.decode(flat[a:b]) for a, b in which.tolist()]
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #1eb42738
+# %% ../../nbs/recipes/42_region_generator.ipynb #c1b5ffef
 @torch.inference_mode()
 def nearest_snippets(snippets: Snippets, data: AlignmentData, vectors: Tensor, batch: int = 20000) -> list[str]: # of the training split; (G, D)
     "The best snippet of the nearest training region."
@@ -276,7 +284,7 @@ def nearest_snippets(snippets: Snippets, data: AlignmentData, vectors: Tensor, b
         best, near = torch.where(better, d, best), torch.where(better, some[i], near)
     return [data.vocab.decode(snippets.words[which[k]]) for k in near.tolist()]
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #a8127b6a
+# %% ../../nbs/recipes/42_region_generator.ipynb #f58833b8
 @dataclass
 class EndToEndConfig:
     "The joint model and how it is trained."
@@ -294,7 +302,7 @@ def latent_runs(u: Tensor, n: Tensor, target: float, whole: bool, min_words: int
     l, a, b = l[ok], a[ok], b[ok]
     c = F.pad(u.float().cumsum(1), (0, 0, 1, 0)); return l, a, b, (c[l, b] - c[l, a])[:, :u.shape[2] - (not whole)]
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #c4dfd71d
+# %% ../../nbs/recipes/42_region_generator.ipynb #e2425295
 class EndToEnd(nn.Module):
     "An alignment and a generator over one embedding of regions."
     def __init__(self, alignment: dict, generator: dict, target: float, config: EndToEndConfig): # settings of the two; words a run
@@ -319,7 +327,7 @@ class EndToEnd(nn.Module):
         nats, words = self.caption_nats(v, torch.bmm(s, v[batch["own"]].mT), batch)
         return rank + self.config.weight * nats / words, {"ranking": rank.item(), "caption": (nats / words).item()}
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #a128f57f
+# %% ../../nbs/recipes/42_region_generator.ipynb #2ebbbcba
 def train_end_to_end(config: EndToEndConfig, alignment: dict, data: AlignmentData, target: float, # settings of an AlignmentModel
                      folder: str | Path, seed: int = 0, progress: bool = True) -> Run:
     "Train alignment and generator together."
@@ -339,7 +347,7 @@ def train_end_to_end(config: EndToEndConfig, alignment: dict, data: AlignmentDat
         return {"val_perplexity": math.exp(sum(float(x) for x, _ in parts) / sum(w for _, w in parts))}
     return fit(model, pairs, lambda m, b: m.loss(b), validate, replace(config.fit, seed=seed), folder, monitor="val_perplexity", collate=as_is, progress=progress)
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #13f565a1
+# %% ../../nbs/recipes/42_region_generator.ipynb #c46208f5
 def objects_in(box: Tensor, things: list) -> list: # (4,), things of page 02's truth
     "What a region shows: the object whose box it is, or else those that lie in it."
     b = torch.tensor([t["box"] for t in things]); own = iou(box[None], b)[0]
@@ -362,7 +370,7 @@ def judge(said: list[str], people: PhraseRegions, truth: dict | None = None, sub
     m = score_tokens(tokens, refs)[0] | {"words": sentence_statistics(said)["mean length"]} | ({"true": truth_of(said, people, truth)} if truth else {})
     return m, ({"several": in_turns(pick(tokens, two), pick(refs, two))} if two else {}) | ({"sure": score_tokens(pick(tokens, subset), pick(refs, subset))[0]} if subset else {})
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #7aa45853
+# %% ../../nbs/recipes/42_region_generator.ipynb #6a2157bf
 ROWS = ("human agreement", "nearest neighbour", "ranking baseline", "full-frame generator", "full-frame generator, cut",
         "region generator", "region generator, joined context", "end to end")
 
@@ -389,7 +397,7 @@ class Bench:
     joint: EndToEndConfig = field(default_factory=EndToEndConfig)
     def file(self, kind: str, row: str, seed: int) -> Path: return record_file(self.results, kind, self.prefix + row, seed)
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #eebf3c36
+# %% ../../nbs/recipes/42_region_generator.ipynb #bd80e95b
 def write_regions(bench: Bench) -> str: # fingerprint of the references
     "Note which test regions there are, and their references where they are the world's."
     p = bench.people["test"]; digest, images = phrases_digest(p.files, p.references), Counter(p.files)
@@ -397,17 +405,18 @@ def write_regions(bench: Bench) -> str: # fingerprint of the references
     f = Path(bench.results) / f"regions-{bench.prefix.replace(', ', '-')}test.json"; f.parent.mkdir(parents=True, exist_ok=True)
     f.write_text(json.dumps({"images": list(images), "regions": list(images.values()), "fingerprint": digest, **more})); return digest
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #6c014717
+# %% ../../nbs/recipes/42_region_generator.ipynb #877945b6
 def train_row(row: str, seed: int, bench: Bench, model: AlignmentModel, beta: float, target: float, progress: bool) -> tuple: # -> Run, vocabulary, configuration
     "The generator of a row, trained or read."
     data, place = bench.data, lambda n: Path(bench.folder) / f"{n.replace(', ', '-').replace(' ', '_')}-seed{seed}"
     if row == "end to end": return train_end_to_end(bench.joint, model.config, data, target, place(row), seed, progress), data.vocab, bench.joint
     if row.startswith("full-frame"): return train_generator(bench.full, full_frame_data(data), place("full-frame"), seed, progress), data.vocab, bench.full
     c = bench.variants[row]; b = beta if c.smooth else 0.
+    if row.startswith("people"): d = phrase_data(bench.people, data, c); return train_generator(c.generator, d, place(row), seed, progress), d.vocab, c
     found = {s: find_snippets(model, data, s, b, place(f"snippets-{s}" + ("" if c.smooth else "-unsmoothed")).with_suffix(".safetensors")) for s in ("train", "val")}
     d = snippet_data(found, data, c); return train_generator(c.generator, d, place(row), seed, progress), d.vocab, c
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #eedb9347
+# %% ../../nbs/recipes/42_region_generator.ipynb #79f8deab
 def answer(row: str, seed: int, bench: Bench, model: AlignmentModel, progress: bool = True) -> tuple: # -> captions of the test regions, configuration, seconds, notes
     "What a row's system says."
     t, data, val, test = time.perf_counter(), bench.data, bench.people["val"], bench.people["test"]; target = phrase_length(val, data.vocab)
@@ -419,7 +428,7 @@ def answer(row: str, seed: int, bench: Bench, model: AlignmentModel, progress: b
         s = find_snippets(model, data, "train", beta, Path(bench.folder) / f"snippets-train-seed{seed}.safetensors").keep(c.whole, c.min_words, c.drop)
         return nearest_snippets(s, data, test.vectors), {k: v for k, v in asdict(c).items() if k != "generator"}, time.perf_counter() - t, {**notes, "snippets": len(s)}
     run, vocab, c = train_row(row, seed, bench, model, beta, target, progress); speaker = load_checkpoint(run.model, run.folder / "best.safetensors").eval()
-    see = lambda p: p.inputs if row == "end to end" else torch.cat([p.vectors, p.whole], 1) if getattr(c, "context", False) else p.vectors
+    see = lambda p: p.inputs if row == "end to end" else with_context(p, getattr(c, "context", False))
     longest = math.ceil(target) if row.endswith(", cut") else 20
     setting, tried = choose_setting(speaker, see(val), val.references, vocab, longest)
     notes |= {"setting": list(setting), "validation CIDEr": {f"beam {b}, length penalty {a:g}": x for (b, a), x in tried.items()}}
@@ -427,7 +436,7 @@ def answer(row: str, seed: int, bench: Bench, model: AlignmentModel, progress: b
     if row in ("end to end", "region generator"): notes["recall"] = recall_sum(metrics_of_ranks(*ranks(*split_scores(aligned, data, "test"))))
     return speak(speaker, see(test), vocab, setting, longest), c, run.seconds, notes
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #a2d6b71a
+# %% ../../nbs/recipes/42_region_generator.ipynb #41fbf1ed
 def report_row(row: str, seed: int, bench: Bench, model: AlignmentModel | None, references: str, progress: bool = True) -> dict: # fingerprint of the references
     "The record of a row and seed, made or read."
     f, test = bench.file("record", row, seed), bench.people["test"]
@@ -449,7 +458,7 @@ def run_rows(bench: Bench, aligned, rows=ROWS, seeds=(0, 1, 2), progress: bool =
         out += [report_row(r, seed, bench, model, digest, progress) for r in todo]
     return out
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #7f3da080
+# %% ../../nbs/recipes/42_region_generator.ipynb #f7791440
 def cached_regions(folder: str | Path) -> RegionTable: # of `extract_regions`
     "All parts of a region cache. Raises FileNotFoundError if there are none."
     parts = [RegionTable.load(f) for f in sorted(Path(folder).glob("part-*.safetensors"))]
@@ -461,18 +470,18 @@ def see_like(data: AlignmentData, split: str, table: RegionTable, backbone: Back
     seen = [x.flatten(0, 1) for x in (table.vectors[table.rows(data.files["val"])], data.vectors["val"])]
     return lambda files, boxes: into_space(*seen, look_at(backbone, files, boxes, Path(folder) / f"phrases-{split}.safetensors", size, precision))
 
-def flickr8k_bench(data: AlignmentData, regions: str | Path, folder: str | Path, results: str | Path) -> Bench:
+def flickr8k_bench(data: AlignmentData, regions: str | Path, folder: str | Path, results: str | Path, splits=("val", "test")) -> Bench:
     "People's phrases of Flickr8K with the vectors of their boxes, found through VSA_DATA."
     from vsa_nb.datasets import find_data
     root = find_data("flickr8k"); r = root / "regions"
     items = load_visual_genome(r / "region_descriptions.json", r / "image_data.json", r / "splits.json", root / "Flicker8k_Dataset"); table = cached_regions(regions)
     net = Backbone("mobilenet_v2", find_data("weights/mobilenet_v2_features.safetensors"), "map").to(memory_format=torch.channels_last)
     sure = {i["file_name"] for i in json.loads((r / "image_data.json").read_text()) if i.get("size_confidence", 0) >= .9}
-    people = {s: phrase_regions(items.split(s), s, data, see_like(data, s, table, net, folder, 448, "bfloat16")) for s in ("val", "test")}
+    people = {s: phrase_regions(items.split(s), s, data, see_like(data, s, table, net, folder, 448, "bfloat16")) for s in splits}
     return Bench(data, people, Path(folder), Path(results), subset=[k for k, f in enumerate(people["test"].files) if f in sure])
 
-# %% ../../nbs/recipes/42_region_generator.ipynb #6716d9a9
-def world_bench(folder: str | Path, results: str | Path, n_train: int = 4000, progress: bool = True) -> Bench:
+# %% ../../nbs/recipes/42_region_generator.ipynb #171c493a
+def world_bench(folder: str | Path, results: str | Path, n_train: int = 4000, splits=("val", "test"), progress: bool = True) -> Bench:
     "The same for an embedded world, rendered and seen by an eye of its own."
     folder = Path(folder); data, truth = world_regions(folder, n_train, progress=progress)
     items = load_visual_genome(*(folder / "world" / f for f in ("region_descriptions.json", "image_data.json", "splits.json")), folder / "world" / "images")
@@ -481,7 +490,7 @@ def world_bench(folder: str | Path, results: str | Path, n_train: int = 4000, pr
     see = lambda s: see_like(data, s, cached_regions(folder / "regions"), load_checkpoint(eye, f).eval().backbone, folder, 128, "float32")
     fit_ = FitConfig(epochs=8, batch_size=200, lr=1e-3, optimizer="adam", schedule="cosine", warmup=50, ema=.99, precision="bfloat16")
     small = GeneratorConfig("world", embed_dim=128, hidden_dim=256, vector_dropout=.1, min_count=1, fit=fit_)
-    people = {s: phrase_regions(items.split(s), s, data, see(s)) for s in ("val", "test")}
+    people = {s: phrase_regions(items.split(s), s, data, see(s)) for s in splits}
     return Bench(data, people, folder, Path(results), truth, None, "world, ", region_variants(generator=small), small, EndToEndConfig(generator=small))
 
 def best_alignment(config: AlignmentConfig, data: AlignmentData, folder: str | Path, seed: int) -> AlignmentModel: # of `train_alignment`
@@ -498,8 +507,9 @@ def main(alignment: str = "runs/BRNN-seed{seed}",  # runs of recipe 40; {seed} i
          world: str = ""): # a folder: the embedded world there instead of Flickr8K
     "Train and judge the rows of Table 3 (set VSA_DATA)."
     rows, seeds = tuple(r.strip() for r in rows.split(";")) if rows else ROWS, tuple(map(int, seeds.split(",")))
-    if world: bench, config, runs = world_bench(world, results), world_variants()["BRNN"], f"{world}/alignment-seed{{seed}}"
+    splits = ("train", "val", "test") if any(r.startswith("people") for r in rows) else ("val", "test")
+    if world: bench, config, runs = world_bench(world, results, splits=splits), world_variants()["BRNN"], f"{world}/alignment-seed{{seed}}"
     else:
         data = without_image_vectors(load_flickr8k_regions(regions))
-        bench, config, runs = flickr8k_bench(data, regions, folder, results), variants()["BRNN"], alignment
+        bench, config, runs = flickr8k_bench(data, regions, folder, results, splits), variants()["BRNN"], alignment
     print(f"{len(run_rows(bench, lambda s: best_alignment(config, bench.data, runs.format(seed=s), s), rows, seeds))} records")
