@@ -56,7 +56,7 @@ def only_setup(source: str) -> bool: # imports, perhaps with seeds and settings
     try: body = ast.parse(source).body
     except SyntaxError: return False
     rest = [n for n in body if not isinstance(n, (ast.Import, ast.ImportFrom))]
-    return len(rest) < len(body) and all(re.match(r"(plt|torch|random|np|logging|pd|warnings|os)\.", ast.unparse(n)) for n in rest)
+    return len(rest) < len(body) and all(re.match(r"((plt|torch|random|np|logging|pd|warnings|os)\.|seed_everything\()", ast.unparse(n)) for n in rest)
 
 
 def site_cell(cell: dict) -> dict | None: # None: not for readers
@@ -96,6 +96,7 @@ def site_page(page: Path, nbs: Path, modules: dict) -> dict: # the notebook to w
             continue
         s = "".join(c["source"])
         if c["cell_type"] == "markdown" and n: s = re.sub(r"\A# ", f"# {n} ", s)
+        s = re.sub(r"\]\((?:\.\./)+docs/photos/", "](/photos/", s)
         cells.append({**c, "source": s, "metadata": {}})
     for k, c in enumerate(cells): c["id"] = f"cell-{k}"
     return {"cells": cells, "metadata": nb["metadata"], "nbformat": 4, "nbformat_minor": 5}
@@ -238,10 +239,11 @@ def results_page(results: Path, source: Path) -> str:
             rows.append({"row": f"{{download}}`{r['name'].replace('`', '')} <records/{copy}>`", "split": r.get("split", "-"), "seed": r["seed"], **{k: f"{v:.1f}" for k, v in r["metrics"].items()},
                          "minutes": f"{r['seconds'] / 60:.0f}", "commit": f"{{code}}`{r['commit'][:7]}`", "machine": escape(r["device"])})
         out.append(f"## {escape(folder.relative_to(results))}\n\n{len(records)} records.\n")
-        if test := [r for r in plain if r.get("split", "test") == "test"]:
-            mean, std = summarise(test); cell = lambda m, s: "-" if pd.isna(m) else f"{m:.1f}" + ("" if pd.isna(s) else f"\u00a0±\u00a0{s:.1f}")
+        test = [r for r in plain if r.get("split", "test") == "test"]; where = lambda r: r.get("dataset") or ("world" if r["name"].startswith("world") else "")
+        for place in dict.fromkeys(map(where, test)):                                          # scenes are no photographs: a table for each data set
+            mean, std = summarise([r for r in test if where(r) == place]); cell = lambda m, s: "-" if pd.isna(m) else f"{m:.1f}" + ("" if pd.isna(s) else f"\u00a0±\u00a0{s:.1f}")
             mine = pd.DataFrame([[cell(m, s) for m, s in zip(*rows2)] for rows2 in zip(mean.values, std.values)], [escape(n) for n in mean.index], mean.columns)
-            out.append(f"On the test split, means over seeds with their deviation.\n\n{md_table(mine)}")
+            out.append(f"On the test split{' of ' + escape(place) if place else ''}, means over seeds with their deviation.\n\n{md_table(mine)}")
         frame = pd.DataFrame(rows).fillna("-").sort_values(["split", "row", "seed"]).set_index("row")
         out.append(f"Every record.\n\n{md_table(frame)}")
     if len(out) == 1: out.append("There are no records yet.\n")
@@ -259,6 +261,7 @@ def write_sources(source: Path, draft: bool = False) -> list[str]: # links that 
     "Everything Sphinx reads. Raises ValueError for a link to a page that is not there, except in a draft."
     nbs = root / "nbs"; pages = find_pages(nbs); missing = []
     shutil.rmtree(source, ignore_errors=True); (source / "api").mkdir(parents=True)
+    if (root / "docs" / "photos").is_dir(): shutil.copytree(root / "docs" / "photos", source / "photos")
     modules = {p: m for p in pages if (m := module_of(json.loads(p.read_text())))}
     for p in pages:
         nb = site_page(p, nbs, modules)

@@ -106,14 +106,14 @@ def test_packaged_densecap(capsys, tmp_path, monkeypatch):
     import torch
     from PIL import Image
     from vsa_nb.boxes import iou, to_corners
-    from vsa_nb.world import _image, render
+    from vsa_nb.world import KINDS, _image, render
     monkeypatch.chdir(tmp_path); scenes = [_image(0, "test", k, 128)[0] for k in range(6)]
     for k, scene in enumerate(scenes): Image.fromarray(render(scene)).save(f"scene{k}.png")
     code, out, err = vsa(capsys, "dense", *(f"scene{k}.png" for k in range(6)), "--out", "d"); assert code == 0, err
     hit = named = n = 0
     for scene, e in zip(scenes, json.loads(Path("d/results.json").read_text())["results"]):
         sure = [k for k, s in enumerate(e["scores"]) if s > 0]; boxes = to_corners(torch.tensor(e["boxes"]), "xywh")[sure] * 128 / 720; said = [e["captions"][k] for k in sure]
-        for t in scene.things: near = iou(torch.tensor([t.box]).float(), boxes)[0]; n += 1; hit += bool(near.max() > .5); named += any(t.kind in said[k] for k in (near > .5).nonzero().flatten().tolist())
+        for t in scene.things: near = iou(torch.tensor([t.box]).float(), boxes)[0]; n += 1; hit += bool(near.max() > .5); named += any(set(KINDS[t.kind]) & set(said[k].split()) for k in (near > .5).nonzero().flatten().tolist())
     assert hit > .8 * n and named > .6 * n, (hit, named, n)
 
 
@@ -185,3 +185,11 @@ def test_as_a_process(world, tmp_path):
     done = process("caption", image, "--model", world / "world-captions.safetensors", cwd=tmp_path); assert done.returncode == 0 and image.name in done.stdout, done.stderr
     done = process("caption", root / "README.md", "--model", world / "world-captions.safetensors", cwd=tmp_path); assert done.returncode == 1 and "README.md" in done.stderr and "Traceback" not in done.stderr
     assert process("fly", cwd=tmp_path).returncode == 2
+
+
+def test_messages_name_recipes_that_exist():
+    import re
+    from vsa_nb.cli import recipes
+    from vsa_nb.model_files import HOW
+    named = [w for how in HOW.values() for w in re.findall(r"vsa train (\w+)", how)]
+    assert named and set(named) <= set(recipes())

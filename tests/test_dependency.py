@@ -31,3 +31,10 @@ def test_edges_go_into_bigrams(parser):
     tokens, n = torch.arange(1, 7)[None], torch.tensor([6]); partners = torch.tensor([dependency_partners(words, parser)])
     edges, before = model(tokens, n, partners=partners), model(tokens, n)
     assert edges.shape == before.shape == (1, 6, 4) and not torch.allclose(edges[0, 4], before[0, 4]) and torch.allclose(edges[0, 5], model(tokens, n, partners=torch.tensor([[-1] * 5 + [2]]))[0, 5])
+
+
+def test_the_parser_is_loaded_once(parser, monkeypatch):
+    from vsa_nb.brnn import _parser, dependency_partners
+    _parser.cache_clear(); loaded, load = [], spacy.load; monkeypatch.setattr(spacy, "load", lambda name: loaded.append(name) or load(name))
+    for s in 2 * list(SENTENCES): dependency_partners(s.split(), parser)
+    assert loaded == [parser]

@@ -33,12 +33,13 @@ explore(ex)"""
 
 def answers(address, process, log):
     "Wait until a server does."
-    for _ in range(240):
+    for _ in range(600):
         try: urlopen(f"{address}static/", timeout=2); return
         except OSError as e:
             if getattr(e, "code", None): return
             time.sleep(.5)
         assert process.poll() is None, Path(log.name).read_text()[-2000:]
+    raise TimeoutError(f"no server after five minutes: {Path(log.name).read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +68,7 @@ class Page:
     "A page of the explorer that notes every complaint of the browser and every request to the outside."
     def __init__(self, browser, address, width=1280):
         self.page, self.wrong, self.outside = browser.new_page(viewport={"width": width, "height": 900}), [], []; own = (address, address.replace("http", "ws"), "data:", "blob:")
-        self.page.set_default_timeout(60_000); self.page.on("pageerror", lambda e: self.wrong.append(str(e))); self.page.on("dialog", lambda d: (self.wrong.append("alert"), d.dismiss()))
+        self.page.set_default_timeout(180_000); self.page.on("pageerror", lambda e: self.wrong.append(str(e))); self.page.on("dialog", lambda d: (self.wrong.append("alert"), d.dismiss()))
         self.page.on("console", lambda m: m.type == "error" and self.wrong.append(m.text)); self.page.on("request", lambda r: None if r.url.startswith(own) else self.outside.append(r.url))
         self.page.goto(address); self.page.get_by_role("button", name="Alignments", exact=True).wait_for()
 
@@ -207,7 +208,7 @@ def test_jupyterlab(serving, browser, tmp_path):
     if not importlib.util.find_spec("jupyterlab"): pytest.skip("JupyterLab is not installed here")
     from vsa_nb.explorer import write_app
     write_app(tmp_path, "open_explorer()"); address = serving("-m", "jupyterlab", "--no-browser", "--port=PORT", "--IdentityProvider.token=", f"--notebook-dir={tmp_path}", "--allow-root", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", path="lab/tree/explorer.ipynb")
-    page = browser.new_page(viewport={"width": 1280, "height": 900}); page.set_default_timeout(60_000); wrong = []; page.on("pageerror", lambda e: wrong.append(str(e))); page.goto(address)
+    page = browser.new_page(viewport={"width": 1280, "height": 900}); page.set_default_timeout(180_000); wrong = []; page.on("pageerror", lambda e: wrong.append(str(e))); page.goto(address)
     page.locator(".jp-CodeCell").first.click(); page.keyboard.press("Shift+Enter"); page.locator("label.w").first.wait_for(); page.locator("label.all input").focus(); page.keyboard.press("ArrowRight"); assert shown(page, ".s") == 1
     page.get_by_role("button", name="Search", exact=True).first.click(); page.get_by_label("Words", exact=True).fill("a red ball"); page.keyboard.press("Enter"); page.locator("figure").first.wait_for()
     page.screenshot(path=tmp_path / "lab.png"); page.close(); assert not wrong, wrong

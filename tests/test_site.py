@@ -85,4 +85,5 @@ def test_build(tmp_path):
     assert 'href="api/alignment.html#vsa_nb.alignment.init_scores"' in text and "#|" not in re.sub(r"<script.*?</script>", "", text, flags=re.S)
     api = (html / "api" / "alignment.html").read_text(); assert 'id="vsa_nb.alignment.score_matrix"' in api and "<table" in api and "details" in api
     assert "full_image_generator" in (html / "results.html").read_text() and list((html / "_downloads").rglob("*record-*.json"))
+    photos = {f.name for f in (root / "docs" / "photos").glob("*.png")}; assert photos and photos <= {f.name for f in (html / "_images").glob("*.png")}
     assert (html / "_sources" / "12_alignment.ipynb").read_bytes() == (root / "nbs" / "12_alignment.ipynb").read_bytes()

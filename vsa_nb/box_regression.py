@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['decode', 'encode', 'box_loss', 'box_decay']
 
-# %% ../nbs/22_box_regression.ipynb #c0f8f338
+# %% ../nbs/22_box_regression.ipynb #239b107c
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/22_box_regression.ipynb #5e604b71
+# %% ../nbs/22_box_regression.ipynb #aa2fcc99
 def _centres(boxes: Tensor) -> tuple[Tensor, Tensor]: # (N, 4) -> centres (N, 2), widths and heights (N, 2)
     return (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
 
@@ -19,7 +19,7 @@ def _pairs(a, b, what): # two float tensors of one shape (N, 4)
     if a.shape != b.shape or a.shape[-1:] != (4,): raise ValueError(f"{what} have shapes {tuple(a.shape)} and {tuple(b.shape)}: give two of shape (N, 4)")
     return a, b
 
-# %% ../nbs/22_box_regression.ipynb #3dd2b628
+# %% ../nbs/22_box_regression.ipynb #f4edf0fd
 def decode(anchors: Tensor,    # (N, 4), x1 y1 x2 y2
            transforms: Tensor, # (N, 4), t_x t_y t_w t_h
            limit: float = 10., # of t_w and t_h, above which they are cut
@@ -30,7 +30,7 @@ def decode(anchors: Tensor,    # (N, 4), x1 y1 x2 y2
     centre, side = centre + t[..., :2] * side, side * t[..., 2:].clamp(max=limit).exp()
     return torch.cat([centre - side / 2, centre + side / 2], -1)
 
-# %% ../nbs/22_box_regression.ipynb #37594c5d
+# %% ../nbs/22_box_regression.ipynb #c0cf4082
 def encode(anchors: Tensor, # (N, 4), x1 y1 x2 y2
            boxes: Tensor,   # (N, 4), x1 y1 x2 y2
           ) -> Tensor:      # (N, 4), t_x t_y t_w t_h
@@ -40,7 +40,7 @@ def encode(anchors: Tensor, # (N, 4), x1 y1 x2 y2
     sa, sb = sa.clamp(min=1e-6), sb.clamp(min=1e-6)
     return torch.cat([(cb - ca) / sa, (sb / sa).log()], -1)
 
-# %% ../nbs/22_box_regression.ipynb #d1e458cc
+# %% ../nbs/22_box_regression.ipynb #289a3586
 def box_loss(predicted: Tensor,  # (P, 4), transforms
              target: Tensor,     # (P, 4), the right ones
              limit: float = 10., # a row with a right number beyond it counts as zero
@@ -51,7 +51,7 @@ def box_loss(predicted: Tensor,  # (P, 4), transforms
     usual = (t.abs() <= limit).all(-1, keepdim=True)
     return F.smooth_l1_loss(torch.where(usual, p, 0.), torch.where(usual, t, 0.))
 
-# %% ../nbs/22_box_regression.ipynb #ce158059
+# %% ../nbs/22_box_regression.ipynb #d761f88f
 def box_decay(transforms: Tensor,     # of every anchor, shape (A, 4)
               weight: float = 5e-5,   # lambda
              ) -> Tensor:             # scalar

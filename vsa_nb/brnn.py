@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['SingleWords', 'Bigrams', 'BRNN', 'read_word_vectors', 'dependency_partners']
 
-# %% ../nbs/11_brnn.ipynb #2fd80ef2
+# %% ../nbs/11_brnn.ipynb #10b97da2
 import struct
+from functools import lru_cache
 from pathlib import Path
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from .vocab import Vocab
 
-# %% ../nbs/11_brnn.ipynb #49982672
+# %% ../nbs/11_brnn.ipynb #cb7148fa
 class _Words(nn.Module):
     "Eqs. 2 and 3: word vectors and e_t."
     def __init__(self,
@@ -38,13 +39,13 @@ class _Words(nn.Module):
         s = F.relu(self.d(self.drop(hidden)))
         return s * (torch.arange(s.shape[1], device=s.device) < lengths[:, None])[..., None]
 
-# %% ../nbs/11_brnn.ipynb #069c500a
+# %% ../nbs/11_brnn.ipynb #03ced6a3
 class SingleWords(_Words):
     "Each word by itself."
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor: # (L, T), (L,) -> (L, T, h)
         return self.finish(F.relu(self.e(self.words(tokens, lengths))), lengths)
 
-# %% ../nbs/11_brnn.ipynb #67f42723
+# %% ../nbs/11_brnn.ipynb #f61ece7a
 class Bigrams(_Words):
     "Each word and a partner: the word before it, or any other by number."
     def __init__(self, n_words: int, word_dim: int = 300, hidden_dim: int = 300, h: int = 1000, dropout: float = .5, vectors=None, train_vectors: bool = True):
@@ -57,7 +58,7 @@ class Bigrams(_Words):
         before = padded.gather(1, at[..., None].expand(-1, -1, x.shape[2]))
         return self.finish(F.relu(self.e(torch.cat([before, x], 2))), lengths)
 
-# %% ../nbs/11_brnn.ipynb #cc7c4b71
+# %% ../nbs/11_brnn.ipynb #93255cf1
 class BRNN(_Words):
     "Eqs. 2-6: the bidirectional recurrent network."
     def __init__(self, n_words: int, word_dim: int = 300, hidden_dim: int = 300, h: int = 1000, dropout: float = .5, vectors=None, train_vectors: bool = True):
@@ -73,9 +74,9 @@ class BRNN(_Words):
         both, _ = pad_packed_sequence(self.rnn(pack_padded_sequence(e, lengths.cpu(), batch_first=True, enforce_sorted=False))[0], batch_first=True, total_length=tokens.shape[1])
         return self.finish(sum(both.chunk(2, -1)), lengths)
 
-# %% ../nbs/11_brnn.ipynb #ce4781d5
+# %% ../nbs/11_brnn.ipynb #bc80f02c
 def _entries(path: Path, wanted: set): # -> (word, floats)
-    "Words and vectors of a word2vec (text, binary) or GloVe file."
+    "Vectors of the wanted words of a word2vec (text, binary) or GloVe file."
     with open(path, "rb") as f:
         head = f.readline(); first = head.split()
         if len(first) == 2 and path.suffix == ".bin":
@@ -83,29 +84,34 @@ def _entries(path: Path, wanted: set): # -> (word, floats)
             for _ in range(n):
                 word = bytearray()
                 while (c := f.read(1)) not in (b" ", b""): word += c
-                raw = f.read(4 * dim)
-                if len(raw) < 4 * dim: raise ValueError(f"{path.name} ends inside the vector of {word.decode(errors='replace')!r}: download it again")
-                yield word.decode(errors="replace").strip(), struct.unpack(f"<{dim}f", raw)
+                w, raw = word.decode(errors="replace").strip(), f.read(4 * dim)
+                if len(raw) < 4 * dim: raise ValueError(f"{path.name} ends inside the vector of {w!r}: download it again")
+                if w in wanted: yield w, struct.unpack(f"<{dim}f", raw)
             return
+        dim = int(first[1]) if len(first) == 2 else len(first) - 1
         if len(first) != 2: f.seek(0)
         for line in f:
-            word, *values = line.decode(errors="replace").rstrip().split(" ")
+            word, *values = line.decode(errors="replace").rstrip().rsplit(" ", dim)
             if word in wanted: yield word, [float(v) for v in values]
 
 def read_word_vectors(path: str | Path, # .bin is word2vec's binary form, anything else text
                       vocab: Vocab,     # whose words are looked up
                       seed: int = 0) -> tuple[Tensor, int]: # (n_inputs, dim), and how many words were found
     "Word vectors for a vocabulary. Raises ValueError for a file without vectors, or of uneven length."
-    found = {w: v for w, v in _entries(Path(path), set(vocab.words)) if w in set(vocab.words)}
+    found = dict(_entries(Path(path), set(vocab.words)))
     sizes = {len(v) for v in found.values()}
     if len(sizes) != 1: raise ValueError(f"{Path(path).name} holds {'no word of the vocabulary' if not sizes else f'vectors of {sorted(sizes)} numbers'}: is it a word2vec or GloVe file for this language?")
     table = torch.randn(vocab.n_inputs, sizes.pop(), generator=torch.Generator().manual_seed(seed)) * .05
     for w, v in found.items(): table[vocab.encode(w)[0]] = torch.tensor(v)
     return table, len(found)
 
-# %% ../nbs/11_brnn.ipynb #4e3bb069
+# %% ../nbs/11_brnn.ipynb #8b679249
+@lru_cache(maxsize=None)
+def _parser(model: str): # a spaCy model by name or folder
+    import spacy; return spacy.load(model)
+
 def dependency_partners(tokens: list[str], model: str = "en_core_web_sm") -> list[int]: # place of each word's head, -1 at the root
     "The head of each word, for `Bigrams(partners=...)`. Raises ModuleNotFoundError without spaCy and its model."
-    try: import spacy; parse = spacy.load(model)
+    try: from spacy.tokens import Doc; parse = _parser(model)
     except (ImportError, OSError) as e: raise ModuleNotFoundError(f"dependency edges need spaCy and its model {model}: pip install spacy && python -m spacy download {model}") from e
-    return [-1 if t.head.i == t.i else t.head.i for t in parse(spacy.tokens.Doc(parse.vocab, words=tokens))]
+    return [-1 if t.head.i == t.i else t.head.i for t in parse(Doc(parse.vocab, words=tokens))]

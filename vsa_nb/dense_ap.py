@@ -8,7 +8,7 @@ __all__ = ['RECALLS', 'IOUS', 'METEORS', 'FORMS', 'NAMES', 'best_truth', 'first'
            'FileRegions', 'read_detections', 'read_annotations', 'pair_images', 'evaluate_files', 'cells_table',
            'report', 'main', 'merge_references']
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #c8a8bcb1
+# %% ../nbs/29_dense_captioning_ap.ipynb #3e889559
 import os, re, warnings
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
@@ -22,11 +22,11 @@ from torch import Tensor
 from .boxes import _as_boxes, iou, to_corners
 from .caption_metrics import find_java, meteor_scores, meteors
 from .datasets import CaptionedImage, _need, _read_json
-from .visual_genome import RegionFilter, _either, _image_data, _image_id, authors_boxes, code_filter, merge_references, overlap, paper_filter, read_splits
+from .visual_genome import RegionFilter, _either, _image_data, _image_id, _region_rows, authors_boxes, code_filter, merge_references, overlap, paper_filter, read_splits
 
 _all_ = ["merge_references"]
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #edf9e7c0
+# %% ../nbs/29_dense_captioning_ap.ipynb #6ea7ef59
 def best_truth(boxes: Tensor,           # detections, shape (N, 4)
                merged: Tensor,          # merged truth, shape (G, 4)
                inclusive: bool = False, # overlap of boxes whose last pixel counts
@@ -36,7 +36,7 @@ def best_truth(boxes: Tensor,           # detections, shape (N, 4)
     o = overlap(boxes, merged, inclusive).numpy(); best, most = o.argmax(1), o.max(1)
     return np.where(most > 0, best, -1), most
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #83850cb3
+# %% ../nbs/29_dense_captioning_ap.ipynb #7a84638a
 def first(keys: np.ndarray) -> np.ndarray: # (N,) -> (N,) bool
     "True where a number stands for the first time."
     out = np.zeros(len(keys), bool); out[np.unique(keys, return_index=True)[1]] = True
@@ -48,7 +48,7 @@ def claims(best: np.ndarray, # truth box of each detection, by falling score, -1
     "Which detections claim their box by the authors' rule."
     return first(np.where(best < 0, G - 1, best)) & (best >= 0)
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #ca94c0c8
+# %% ../nbs/29_dense_captioning_ap.ipynb #0b9e0f3e
 RECALLS = {"official": np.array(list(takewhile(lambda t: t <= 1, accumulate([0.] + [.01] * 101)))), "clean": np.arange(101) / 100}
 
 def _curve(hits: np.ndarray, n: int): # (R,), number of truth boxes -> recall (R,), precision (R,)
@@ -63,7 +63,7 @@ def average_precision(hits: np.ndarray,    # which detections are right, by fall
     best = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0)      # one more, for recall that is never reached
     return sum(best[np.searchsorted(recall, recalls)].tolist()) / len(recalls)
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #370d80f4
+# %% ../nbs/29_dense_captioning_ap.ipynb #32171cd8
 def match(detections: list,   # (boxes (N, 4), scores (N,), captions) an image
           ground_truth: list, # (boxes (M, 4), phrases) an image
           mode: str = "clean", # or "official"
@@ -79,7 +79,7 @@ def match(detections: list,   # (boxes (N, 4), scores (N,), captions) an image
     frame = pd.DataFrame({n: np.concatenate([np.asarray(r[i]) for r in rows] or [[]]) for i, n in enumerate(("image", "detection", "score", "IoU", "truth", "claimed", "caption"))})
     return frame.iloc[np.argsort(-frame.score.to_numpy(float), kind="stable")].reset_index(drop=True), references
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #8e3713d4
+# %% ../nbs/29_dense_captioning_ap.ipynb #6816e713
 IOUS, METEORS = (.3, .4, .5, .6, .7), (0., .05, .1, .15, .2, .25)
 
 def hits(rows: pd.DataFrame,          # of `match`, with a column METEOR
@@ -94,7 +94,7 @@ def hits(rows: pd.DataFrame,          # of `match`, with a column METEOR
     out, k = np.zeros(len(rows), bool), passed.nonzero()[0]; out[k[first(rows.truth.to_numpy()[k])]] = True
     return out
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #b0f1619b
+# %% ../nbs/29_dense_captioning_ap.ipynb #40a66906
 def pair_meteors(captions: list[str],        # P
                  references: list[tuple],    # P, the phrases that each is compared with
                  workers: int | None = None, # processes, half a GB each; None: by the amount of work, at most 8
@@ -111,7 +111,7 @@ def pair_meteors(captions: list[str],        # P
             for m in extra: m.close()
     return np.array([known[p] for p in pairs])
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #15fcfa8e
+# %% ../nbs/29_dense_captioning_ap.ipynb #b4c4e3a4
 def cells(rows: pd.DataFrame, # of `match`, with a column METEOR
           n: int,             # truth boxes
           mode: str = "clean",
@@ -121,33 +121,45 @@ def cells(rows: pd.DataFrame, # of `match`, with a column METEOR
     table = pd.DataFrame([[ap(o, m) for m in METEORS] for o in IOUS], pd.Index(IOUS, name="IoU"), pd.Index(METEORS, name="METEOR"))
     return table, pd.Series([ap(o, None) for o in IOUS], table.index, name="detection")
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #45d85aa1
+# %% ../nbs/29_dense_captioning_ap.ipynb #31ffff6c
+def _numbers(x, where: str, what: str) -> Tensor:
+    "A tensor. Raises ValueError that names the image."
+    try: return torch.as_tensor(x)
+    except (ValueError, TypeError, RuntimeError): raise ValueError(f"{where}: {what} are expected, not {str(x)[:60]}") from None
+
+def _texts(x, where: str, what: str) -> list: # what: captions or phrases
+    "A list of strings, empty for None. Raises TypeError that names the image."
+    if not isinstance(x, (list, tuple, type(None))): raise TypeError(f"{where}: {what} are {x!r}, not a list of strings")
+    if bad := [i for i, c in enumerate(x or []) if not isinstance(c, str)]: raise TypeError(f"{where}: {what[:-1]} {bad[0]} is {x[bad[0]]!r}, not a string")
+    return list(x or [])
+
 def _boxes(boxes, where: str) -> Tensor: # (N, 4)
     "Boxes as a tensor. Raises ValueError that names the image."
-    try: return _as_boxes(boxes)
-    except (ValueError, TypeError, RuntimeError) as e: raise ValueError(f"{where}: {e}") from None
+    b = _numbers(boxes, where, "boxes of four numbers")
+    try: return _as_boxes(b)
+    except ValueError as e: raise ValueError(f"{where}: {e}") from None
 
+
+# %% ../nbs/29_dense_captioning_ap.ipynb #e96ea61a
 def _detected(d, where: str) -> tuple: # (boxes (N, 4), scores (N,), captions)
     "Detections of an image, checked. Raises ValueError or TypeError that name it."
     if not isinstance(d, (tuple, list)) or len(d) != 3: raise TypeError(f"{where}: detections are (boxes, scores, captions), one such triple an image")
-    boxes, scores, captions = _boxes(d[0], where), d[1], list(d[2] or [])
-    if scores is None or any(s is None for s in scores): raise ValueError(f"{where}: scores are missing; AP ranks boxes by their scores, so give each box one (any number that is larger for a surer box)")
-    scores = torch.as_tensor(scores).detach().cpu().double().flatten()
+    boxes, scores = _boxes(d[0], where), d[1]
+    if scores is None or (isinstance(scores, (list, tuple)) and any(s is None for s in scores)): raise ValueError(f"{where}: scores are missing; AP ranks boxes by their scores, so give each box one (any number that is larger for a surer box)")
+    scores, captions = _numbers(scores, where, "scores, one number a box,").detach().cpu().double().flatten(), _texts(d[2], where, "captions")
     if not len(boxes) == len(scores) == len(captions): raise ValueError(f"{where}: {len(boxes)} boxes, {len(scores)} scores and {len(captions)} captions")
     if bad := torch.isnan(scores).nonzero().flatten().tolist(): raise ValueError(f"{where}: score {bad[0]} is NaN: detections cannot be ranked; look for the division or logarithm that made it")
-    if bad := [i for i, c in enumerate(captions) if not isinstance(c, str)]: raise TypeError(f"{where}: caption {bad[0]} is {captions[bad[0]]!r}, not a string")
     return boxes.detach().cpu().double(), scores, captions
 
 def _annotated(t, where: str) -> tuple: # (boxes (M, 4), phrases)
     "Truth of an image, checked. Raises ValueError or TypeError that name it."
     if not isinstance(t, (tuple, list)) or len(t) != 2: raise TypeError(f"{where}: the truth is (boxes, phrases), one such pair an image")
-    boxes, phrases = _boxes(t[0], where).detach().cpu().double(), list(t[1] or [])
+    boxes, phrases = _boxes(t[0], where).detach().cpu().double(), _texts(t[1], where, "phrases")
     if len(boxes) != len(phrases): raise ValueError(f"{where}: {len(boxes)} true boxes but {len(phrases)} phrases")
-    if bad := [i for i, c in enumerate(phrases) if not isinstance(c, str)]: raise TypeError(f"{where}: phrase {bad[0]} is {phrases[bad[0]]!r}, not a string")
     if (wrong := boxes[:, 2:] < boxes[:, :2]).any(): raise ValueError(f"{where}: true box {boxes[wrong.any(1)][0].tolist()} has x2 < x1 or y2 < y1: corners are expected; to_corners(boxes, 'xywh') makes them from x, y, width, height")
     return boxes, phrases
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #b479f755
+# %% ../nbs/29_dense_captioning_ap.ipynb #172c19ef
 def _fit(detections: list, truth: list, reading=lambda b, k: b) -> float: # boxes an image, people's boxes an image -> mean overlap
     "Mean over truth boxes of the best overlap of a detection, boxes read in some way."
     best = [iou(reading(d, k), t).amax(0) if len(d) else torch.zeros(len(t)) for k, (d, t) in enumerate(zip(detections, truth)) if len(t)]
@@ -163,7 +175,7 @@ def _as_read(boxes, form): # (N, 4) -> (N, 4)
     if form == "xyxy": return torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
     return to_corners(boxes, form)
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #79014064
+# %% ../nbs/29_dense_captioning_ap.ipynb #e2d111c9
 def _scales(detections, truth, sizes) -> list: # (what it looks like, factor an image) for other image sizes
     "Ways in which the two could lie on images of different size."
     if sizes is not None:
@@ -189,7 +201,7 @@ def suspicion(detections: list,            # boxes (N, 4) an image
     if turned: return f"{turned} of them have x2 < x1 or y2 < y1" + (f"; {hint}" if fit > .3 else "")
     return f"{hint} (mean best overlap with the annotations {fit:.2f} instead of {now:.2f})" if clear else None
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #a5827dd4
+# %% ../nbs/29_dense_captioning_ap.ipynb #c30b3101
 def authors_frame(boxes: Tensor,   # (N, 4), corners on the original image
                   height: float, width: float, # of that image
                   people: bool = False, # people's boxes, rounded as the authors' preprocessing does
@@ -202,7 +214,7 @@ def authors_frame(boxes: Tensor,   # (N, 4), corners on the original image
     s = size / max(height, width); b = boxes.double(); corner = s * (b[:, :2] - 1) + 1
     return torch.cat([corner, corner + s * (b[:, 2:] - b[:, :2]) - 1], 1).float()
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #5d31fe67
+# %% ../nbs/29_dense_captioning_ap.ipynb #c0481543
 def evaluate(detections: list,            # (boxes (N, 4), scores (N,), captions) an image
              ground_truth: list,          # (boxes (M, 4), phrases) an image, in the same order
              mode: str = "official",      # as the authors' code, or "clean"
@@ -230,7 +242,7 @@ def evaluate(detections: list,            # (boxes (N, 4), scores (N,), captions
     return {"mAP": float(table.to_numpy().mean()), "detmAP": float(detection.mean()), "METEOR": float(scores[near.sum():].mean()) if len(spoken) else (0. if language else float("nan")),
             "cells": table, "detection": detection, "rows": rows, "n": len(references), "mode": mode}
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #38c4501f
+# %% ../nbs/29_dense_captioning_ap.ipynb #3cd7a11c
 def _checked(detections, ground_truth, sizes, names, trust) -> tuple[list, list]:
     "Both sides as tensors. Raises ValueError or TypeError that say what to do."
     n = len(ground_truth)
@@ -249,7 +261,7 @@ def _checked(detections, ground_truth, sizes, names, trust) -> tuple[list, list]
         if beyond > .25 * sum(map(len, boxes)): raise ValueError(f"{beyond} of {sum(map(len, boxes))} {what} boxes reach far beyond their images: corners x1, y1, x2, y2 are expected, and sizes as (height, width) of the same images{last}")
     return found, truth
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #524e4803
+# %% ../nbs/29_dense_captioning_ap.ipynb #4c2423cc
 def precision_recall(result: dict,                # of `evaluate`
                      iou: float, meteor: float | None = None, # a cell; None: any caption
                     ) -> tuple[np.ndarray, np.ndarray]: # recall (R,), precision (R,)
@@ -264,7 +276,7 @@ def show_cells(result: dict, ax=None): # -> axes
     ax.set_xticks(range(7), ["any", *(f">{m:g}" for m in METEORS)], fontsize=7); ax.set_yticks(range(5), [f"{o:g}" for o in IOUS], fontsize=7); ax.axvline(.5, color="white", lw=3)
     ax.set(xlabel="METEOR", ylabel="IoU at least"); return ax
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #815e2477
+# %% ../nbs/29_dense_captioning_ap.ipynb #74f93796
 @dataclass
 class FileRegions:
     "An image of a file."
@@ -282,13 +294,13 @@ _stem = lambda name: re.sub(r"\.(jpe?g|png|gif|bmp|webp|tiff?)$", "", Path(str(n
 def _entry(e: dict, where: str, form: str | None, boxes_form: str) -> FileRegions:
     "An image's entry, plain or with regions."
     if "regions" in e:
-        rows = [[_need(r, "x", where), _need(r, "y", where), _either(r, ("width", "w"), where), _either(r, ("height", "h"), where)] for r in e["regions"]]
+        rows = _region_rows(e["regions"], where)
         captions, scores, boxes_form = [_either(r, ("phrase", "caption"), where) for r in e["regions"]], [r.get("score") for r in e["regions"]], "xywh"
     else: rows, captions, scores = _need(e, "boxes", where), _either(e, ("captions", "phrases"), where), e.get("scores")
     size = (e["height"], e["width"]) if "height" in e and "width" in e else None; b = _boxes(rows, where).double()
     return FileRegions(to_corners(b, form or boxes_form), captions, scores, size, _stem(e.get("image_id", e.get("id", ""))))
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #43d95500
+# %% ../nbs/29_dense_captioning_ap.ipynb #b5669e05
 def _images(path: str | Path) -> tuple[list, str, dict]: # an entry an image, the form of their boxes, the viewer's options
     "A file of boxes as a list of images. Raises ValueError for a file of another kind."
     path = Path(path); d = _read_json(path); form, opt = "xyxy", {}
@@ -309,7 +321,7 @@ def _grouped(rows: list, name: str, images: list | None = None) -> list: # a dic
         out[k]["boxes"].append(_need(r, "bbox", f"{name}, a row")); out[k]["captions"].append(_either(r, ("caption", "phrase"), f"{name}, a row")); out[k]["scores"].append(r.get("score"))
     return list(out.values())
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #c6120dad
+# %% ../nbs/29_dense_captioning_ap.ipynb #ef7bca1a
 def read_detections(path: str | Path,
                     form: str | None = None,     # of the boxes: "xyxy", "xywh" or "cxcywh"; None: as usual for such a file
                     longest: float | None = None, # they lie on images resized to this longest side
@@ -324,7 +336,7 @@ def read_detections(path: str | Path,
         _detected((r.boxes, r.scores if len(r.boxes) else [], r.captions), where)
     return out
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #5696f08a
+# %% ../nbs/29_dense_captioning_ap.ipynb #0e77453a
 def read_annotations(path: str | Path,
                      image_data: str | Path | None = None, # image_data.json: names and sizes of images
                      splits: str | Path | None = None,     # densecap_splits.json
@@ -345,7 +357,7 @@ def read_annotations(path: str | Path,
     if rules is not None: out = {i.file.stem: replace(out[i.file.stem], boxes=i.boxes, captions=i.phrases) for i in rules([CaptionedImage(Path(k + ".jpg"), "test", [], r.boxes, r.captions) for k, r in out.items()])}
     return out
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #a0cf0d8f
+# %% ../nbs/29_dense_captioning_ap.ipynb #763c4a7b
 def pair_images(found: dict, truth: dict, # of the two readers
                 common: bool = False,     # True: score the images that both hold, instead of refusing
                ) -> list: # (name, detections, annotations) an image
@@ -375,7 +387,7 @@ def evaluate_files(detections: str | Path, annotations: str | Path, # JSON files
         kwargs.update(language=False, workers=None)
     return {"official": {**out["official"], "METEOR": out["clean"]["METEOR"]}, "clean": out["clean"]}
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #c38b370b
+# %% ../nbs/29_dense_captioning_ap.ipynb #4f3d4cc7
 def cells_table(results: dict) -> pd.DataFrame: # mode -> result; a row a cell
     "All cells in one long table; detection AP has no METEOR."
     return pd.concat([pd.concat([r["detection"].rename("AP").reset_index(), r["cells"].melt(value_name="AP", ignore_index=False).reset_index()]).assign(mode=m) for m, r in results.items()], ignore_index=True)[["mode", "IoU", "METEOR", "AP"]]
@@ -387,12 +399,12 @@ def report(results: dict) -> str: # mode -> result
     for m, r in results.items(): text += ["", f"{m}, AP x 100 (rows: IoU at least; columns: METEOR more than)", (100 * pd.concat([r["detection"], r["cells"]], axis=1)).rename_axis(index=None).to_string(float_format=lambda x: f"{x:.2f}")]
     return "\n".join(text)
 
-# %% ../nbs/29_dense_captioning_ap.ipynb #665393ef
+# %% ../nbs/29_dense_captioning_ap.ipynb #1bdfd166
 @call_parse
 def main(detections: str,          # JSON of a model's boxes, scores and captions
          annotations: str,         # JSON of people's boxes and phrases
          image_data: str = None,   # image_data.json of Visual Genome: names and sizes of images
-         splits: str = None,       # densecap_splits.json
+         splits: str = None,       # densecap_splits.json; without it all annotated images count, and need detections
          split: str = "test",      # which split of it
          form: str = None,         # of the detections' boxes: xyxy, xywh or cxcywh
          longest: float = None,    # detections lie on images resized to this longest side, such as 720

@@ -6,7 +6,7 @@
 __all__ = ['LOSSES', 'DenseCapConfig', 'DenseCap', 'draw_equal', 'Item', 'DenseCapItems', 'training_loss', 'finetune_on_time',
            'mean_losses', 'Regions', 'Captions', 'save_densecap', 'load_densecap']
 
-# %% ../nbs/28_densecap.ipynb #f3ef3fea
+# %% ../nbs/28_densecap.ipynb #5c7ddc77
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,13 +14,13 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from .anchors import SIZES
+from .anchors import SIZES, field_centre
 from .backbones import Backbone, fold_batch_norms, freeze_first
 from .box_regression import decode
-from .boxes import clip, inside, iou, nms as suppress
+from .boxes import _as_boxes, clip, inside, iou, nms as suppress
 from .datasets import load_image
 from .decoding import _ready
 from .language_model import RegionLanguageModel
@@ -31,7 +31,7 @@ from .training import FitConfig, load_checkpoint, save_checkpoint
 from .visual_genome import RegionFilter, code_filter, paper_filter, resize_longest
 from .vocab import Vocab, pad_sequences
 
-# %% ../nbs/28_densecap.ipynb #c9749f8c
+# %% ../nbs/28_densecap.ipynb #affa6b0b
 LOSSES = ("mid_objectness", "mid_box_reg", "end_objectness", "end_box_reg", "captioning")
 
 @dataclass
@@ -49,7 +49,7 @@ class DenseCapConfig:
     text: RegionFilter = field(default_factory=paper_filter) # which phrases and words count
     longest: int = 720                 # side of the images
     sizes: tuple = SIZES               # anchors (width, height) on such images
-    centre: float | None = None        # of the first cell; None: half a stride
+    centre: float | None = None        # of the first cell; None: asked of the backbone
     score: str = "logistic"            # of anchors, see page 25
     rpn_hidden: int = 256              # filters of the anchors' head
     n_sample: int = 256                # B in training
@@ -72,7 +72,7 @@ class DenseCapConfig:
     length_penalty: float = 0.         # of a beam, see page 16
     fit: FitConfig = field(default_factory=lambda: FitConfig(batch_size=1, optimizer="adam", lr=1e-6, betas=(.9, .99), clip=None))
 
-# %% ../nbs/28_densecap.ipynb #6f5f01c1
+# %% ../nbs/28_densecap.ipynb #b0542335
 @patch(cls_method=True)
 def paper_mode(cls: DenseCapConfig, **changes) -> DenseCapConfig:
     "The settings of the paper's text."
@@ -95,14 +95,20 @@ def world_mode(cls: DenseCapConfig, **changes) -> DenseCapConfig:
                 fit=FitConfig(epochs=6, batch_size=8, optimizer="adam", lr=2e-3, schedule="cosine", warmup=100, clip=None, precision="bfloat16"))
     return cls(**{**ours, **changes})
 
-# %% ../nbs/28_densecap.ipynb #6f9c707e
+# %% ../nbs/28_densecap.ipynb #c17d58d0
 def _vision(c: DenseCapConfig) -> tuple: # -> the backbone, and where fc6 and fc7 can be had, else None
     "The CNN of a configuration, and the fully connected layers of a VGG from ImageNet."
     fits = c.backbone.startswith("vgg") and c.weights == "imagenet" and c.hidden == 4096 and tuple(c.output_size) == (7, 7)
     return Backbone(c.backbone, c.weights, "map", c.ceil_mode, c.stride), Backbone(c.backbone, c.weights) if fits else None
 
+def _centre(backbone: Backbone) -> float:
+    "Where the first cell of its map looks. Raises ValueError where that has to be given."
+    try: return field_centre(backbone)
+    except ValueError as e: raise ValueError(f"where the first cell of {backbone.name} looks cannot be found, for its branches disagree: give it as `centre` of the configuration, in pixels") from e
+
+# %% ../nbs/28_densecap.ipynb #c7836d65
 class DenseCap(nn.Module):
-    "The fully convolutional localization network, from image to phrases."
+    "The fully convolutional localization network, from image to phrases. Raises ValueError for settings that no such network has."
     def __init__(self,
                  config: DenseCapConfig,
                  vocab: Vocab,                     # for training and for writing
@@ -110,18 +116,20 @@ class DenseCap(nn.Module):
                  pretrained=None,                  # fc6 and fc7, see page 26
                 ):
         super().__init__(); c = config
+        if extra := set(c.loss_weights) - {*LOSSES, "box_decay"}: raise ValueError(f"loss_weights names {sorted(extra)}: use {LOSSES}")
         if backbone is None: backbone, fc = _vision(c); pretrained = pretrained or fc
         if backbone.output != "map": raise ValueError("the backbone gives vectors: make it with output='map'")
         freeze_first(backbone, c.frozen); self.backbone, C, self.vocab = backbone, backbone.channels, vocab
-        self.config = replace(c, backbone=backbone.name, stride=backbone.stride, ceil_mode=backbone.ceil_mode)
-        self.localization = LocalizationLayer(C, c.sizes, backbone.stride, c.centre, c.rpn_hidden, c.score, c.output_size, c.n_sample, c.high, c.low, c.box_decay)
+        centre = _centre(backbone) if c.centre is None else c.centre
+        self.config = replace(c, backbone=backbone.name, stride=backbone.stride, ceil_mode=backbone.ceil_mode, centre=centre)
+        self.localization = LocalizationLayer(C, c.sizes, backbone.stride, centre, c.rpn_hidden, c.score, c.output_size, c.n_sample, c.high, c.low, c.box_decay)
         self.recognition = RecognitionNetwork(C, c.output_size, c.hidden, c.dropout, pretrained)
         self.language = RegionLanguageModel(vocab.n_outputs, c.hidden, c.embed_dim, c.lm_hidden, std=c.std)
         self.register_buffer("tuned", torch.tensor(c.finetune_after == 0)); self.eval()
     @property
     def device(self): return self.tuned.device
 
-# %% ../nbs/28_densecap.ipynb #c44d6cd6
+# %% ../nbs/28_densecap.ipynb #99eef99b
 @patch
 def train(self: DenseCap, mode: bool = True):
     "Like any module's, but a backbone that is not tuned stays as at test, and so do its batch norms unless they are to follow the batch."
@@ -140,11 +148,15 @@ def maps(self: DenseCap, images: list) -> list: # images (3, H, W) of any sizes 
     "Conv maps; images of one size go through the backbone together."
     for i in images:
         if i.ndim != 3 or len(i) != 3: raise ValueError(f"an image has shape {tuple(i.shape)}: give (3, H, W), and several as a list")
-    with torch.set_grad_enabled(torch.is_grad_enabled() and bool(self.tuned)):
-        if len({i.shape for i in images}) == 1: return list(self.backbone(torch.stack(images)))
-        return [self.backbone(i[None])[0] for i in images]
+    try:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and bool(self.tuned)):
+            if len({i.shape for i in images}) == 1: return list(self.backbone(torch.stack(images)))
+            return [self.backbone(i[None])[0] for i in images]
+    except RuntimeError as e:
+        if (side := min(min(i.shape[1:]) for i in images)) >= 4 * self.config.stride: raise
+        raise ValueError(f"{self.backbone.name}, at stride {self.config.stride}, gives no map of an image with a side of {side} pixels: enlarge it") from e
 
-# %% ../nbs/28_densecap.ipynb #3a5953ec
+# %% ../nbs/28_densecap.ipynb #68ffd9ab
 def draw_equal(boxes: Tensor,   # targets, shape (N, 4)
                matched: Tensor, # index of a target for each positive, -1 for others, shape (P,)
               ) -> Tensor:      # the same, with a draw among targets of one place
@@ -159,7 +171,7 @@ def _sampled(self: DenseCap, m, image, boxes, given) -> Proposals:
     if g != 1 and given is None: p.features = bilinear_roi_pool(m, torch.lerp(p.boxes.detach(), p.boxes, g), size, self.config.output_size)
     return p
 
-# %% ../nbs/28_densecap.ipynb #aa0afe70
+# %% ../nbs/28_densecap.ipynb #8dff26bc
 @patch
 def loss(self: DenseCap,
          images,          # (3, H, W), or a list of them, of any sizes
@@ -167,8 +179,12 @@ def loss(self: DenseCap,
          tokens,          # of their phrases, (N, T) padded, or a list
          proposals=None,  # external boxes (P, 4) in place of the model's own, or a list
         ) -> dict:        # each loss, the mean over images, and their weighted "total"
-    "The five losses; those of the localization layer are missing where proposals are given. Raises ValueError if boxes and phrases differ in number."
+    "The five losses; those of the localization layer are missing where proposals are given. Raises ValueError if images, boxes and phrases do not fit."
     if torch.is_tensor(images): images, boxes, tokens, proposals = [images], [boxes], [tokens], [proposals]
+    counts = {k: len(v) for k, v in (("images", images), ("boxes", boxes), ("phrases", tokens), ("proposals", proposals)) if v is not None}
+    if len(set(counts.values())) > 1: raise ValueError(f"lists of different length, {counts}: each image needs its own boxes and phrases")
+    boxes = [_as_boxes(b).to(self.device) for b in boxes]
+    if bad := [k for k, b in enumerate(boxes) if (b[:, 2:] < b[:, :2]).any()]: raise ValueError(f"boxes of image {bad[0]} have x2 < x1 or y2 < y1: corners are expected; to_corners(boxes, 'xywh') makes them from x, y, width, height")
     if bad := [k for k, (b, t) in enumerate(zip(boxes, tokens)) if len(b) != len(t)]: raise ValueError(f"image {bad[0]} of the batch has {len(boxes[bad[0]])} boxes but {len(tokens[bad[0]])} phrases")
     found = [self._sampled(*one) for one in zip(self.maps(images), images, boxes, proposals or [None] * len(images))]; sizes = [len(p) for p in found]
     codes, scores, transforms = (x.split(sizes) for x in self.recognition(torch.cat([p.features for p in found])))
@@ -183,7 +199,7 @@ def _captioning(self: DenseCap, codes: list, tokens: list) -> Tensor: # of each 
     width = max(t.shape[1] for t in tokens); tokens = [F.pad(t, (0, width - t.shape[1]), value=self.language.pad_id) for t in tokens]
     return self.language.loss(torch.cat(codes), *self.language.shift(torch.cat(tokens)), self.config.normalise, [len(c) for c in codes])
 
-# %% ../nbs/28_densecap.ipynb #455ba1e6
+# %% ../nbs/28_densecap.ipynb #f6d527eb
 class Item(NamedTuple):
     "An image and what is said about its regions."
     image: Tensor    # (3, H, W), resized
@@ -207,7 +223,7 @@ class DenseCapItems(Dataset):
         if proposals is not None and (bad := [i.file.name for i in images if i.file.name not in proposals]): raise KeyError(f"no proposals for {len(bad)} images, for instance {bad[0]}")
     def __len__(self): return len(self.images)
 
-# %% ../nbs/28_densecap.ipynb #80a87116
+# %% ../nbs/28_densecap.ipynb #188ce097
 @patch
 def __getitem__(self: DenseCapItems, k: int) -> Item:
     i, given = self.images[k], None if self.proposals is None else self.proposals[self.images[k].file.name]
@@ -217,7 +233,7 @@ def __getitem__(self: DenseCapItems, k: int) -> Item:
     ids = [self.vocab.encode([_mirror.get(w, w) for w in p.split()] if turn else p.split()) for p in i.phrases]; some = torch.tensor([bool(t) for t in ids], dtype=torch.bool)
     return Item(image, boxes[:n][some], pad_sequences([t for t in ids if t], self.vocab.pad), None if given is None else boxes[n:])
 
-# %% ../nbs/28_densecap.ipynb #c5a12806
+# %% ../nbs/28_densecap.ipynb #0271536e
 def training_loss(model: DenseCap, batch: list) -> Tensor: # Items -> scalar
     "The total loss, for `fit`."
     images, boxes, tokens, proposals = map(list, zip(*batch))
@@ -237,7 +253,7 @@ def finetune_on_time(run): # given to `fit` as `on_epoch`
     after = run.model.config.finetune_after
     if after is not None and run.epoch >= after and not run.model.tuned: run.model.finetune(); run._save()
 
-# %% ../nbs/28_densecap.ipynb #0a175cf6
+# %% ../nbs/28_densecap.ipynb #308c7b48
 @torch.no_grad()
 def mean_losses(model: DenseCap, items, seed: int = 0) -> dict: # Items -> {"val_loss", and each of the five}
     "Losses of held-out images without dropout, for the `validate` of `fit`; the sample is always the same."
@@ -248,7 +264,7 @@ def mean_losses(model: DenseCap, items, seed: int = 0) -> dict: # Items -> {"val
             for k, v in model.loss(*(None if x is None else x.to(model.device) for x in i)).items(): total[k] = total.get(k, 0.) + v.item()
     return {"val_loss" if k == "total" else k: v / len(items) for k, v in total.items()}
 
-# %% ../nbs/28_densecap.ipynb #d7e8ce22
+# %% ../nbs/28_densecap.ipynb #1caa3309
 class Regions(NamedTuple):
     "What a model sees in an image, surest first."
     boxes: Tensor  # (M, 4), pixels of the image
@@ -261,15 +277,20 @@ class Captions(NamedTuple):
     scores: Tensor # (M,), logits
     captions: list # M phrases
 
+def _one(image):
+    "An image. Raises TypeError for a list of them."
+    if not hasattr(image, "shape"): raise TypeError(f"the image is a {type(image).__name__}: give one tensor (3, H, W)")
+    return image
+
 @patch
 @torch.inference_mode()
 def proposals(self: DenseCap, image: Tensor, n: int | None = None, nms: float | None = None) -> tuple[Tensor, Tensor]: # boxes (P, 4), logits (P,)
     "Boxes of the localization layer alone, surest first: external proposals for other models."
-    c, image = self.config, image.to(self.device)
-    with _ready(self): p = self.localization(self.maps([image])[0], image.shape[1:], n_proposals=n or c.n_proposals, nms=c.rpn_nms if nms is None else nms)
+    c, image = self.config, _one(image).to(self.device)
+    with _ready(self): p = self.localization(self.maps([image])[0], image.shape[1:], n_proposals=c.n_proposals if n is None else n, nms=c.rpn_nms if nms is None else nms)
     return p.boxes, p.scores.float()
 
-# %% ../nbs/28_densecap.ipynb #9372dcef
+# %% ../nbs/28_densecap.ipynb #753d5212
 @patch
 @torch.inference_mode()
 def regions(self: DenseCap, image: Tensor,      # (3, H, W)
@@ -279,7 +300,7 @@ def regions(self: DenseCap, image: Tensor,      # (3, H, W)
             proposals: Tensor | None = None,    # (P, 4): refine and thin these in place of own proposals
            ) -> Regions:
     "Regions of an image with their codes."
-    c, size, given = self.config, image.shape[1:], proposals if boxes is None else boxes; pick = lambda x, y: y if x is None else x
+    c, size, given = self.config, _one(image).shape[1:], proposals if boxes is None else boxes; pick = lambda x, y: y if x is None else x
     given = None if given is None else torch.as_tensor(given, dtype=torch.float, device=self.device).reshape(-1, 4)
     with _ready(self):
         p = self.localization(self.maps([image.to(self.device)])[0], size, boxes=given, n_proposals=pick(n_proposals, c.n_proposals), nms=pick(rpn_nms, c.rpn_nms))
@@ -299,7 +320,7 @@ def caption(self: DenseCap, image: Tensor, # (3, H, W)
     r, c, pick = self.regions(image, **options), self.config, lambda x, y: y if x is None else x
     return Captions(r.boxes.cpu(), r.scores.cpu(), self.language.describe(r.codes, self.vocab, pick(beam_size, c.beam_size), max_words or c.text.max_words, pick(length_penalty, c.length_penalty)))
 
-# %% ../nbs/28_densecap.ipynb #3866e8ad
+# %% ../nbs/28_densecap.ipynb #4e590896
 def save_densecap(model: DenseCap, path: str | Path): # a .safetensors file
     "Write weights, configuration and vocabulary to one file."
     v = model.vocab; save_checkpoint(model, path, {"densecap": json.dumps(asdict(model.config)), "vocab": json.dumps({"words": v.words, "unk": v.unk is not None, "counts": v.counts})})
@@ -312,9 +333,12 @@ def load_densecap(path: str | Path,
                   backbone: Backbone | None = None, # if it was none that a name makes
                  ) -> DenseCap:                     # in eval mode
     "Read what `save_densecap` wrote. Raises ValueError for another kind of file."
-    with safe_open(path, "pt") as f: meta, names = f.metadata() or {}, list(f.keys())
+    try:
+        with safe_open(path, "pt") as f: meta, names = f.metadata() or {}, list(f.keys())
+    except SafetensorError as e: raise ValueError(f"{Path(path).name} is no whole safetensors file ({e}): fetch or write it again") from e
     if not {"densecap", "vocab"} <= set(meta): raise ValueError(f"{Path(path).name} holds weights but no configuration and vocabulary: write it with save_densecap")
     c, v = _config(json.loads(meta["densecap"])), json.loads(meta["vocab"])
+    if c.centre is None: c = replace(c, centre=c.stride / 2)           # what None meant when such files were written
     backbone = backbone or Backbone(c.backbone, None, "map", c.ceil_mode, c.stride)
     if not any(n.startswith("backbone") and n.endswith("running_mean") for n in names): fold_batch_norms(backbone.body)
     return load_checkpoint(DenseCap(c, Vocab(v["words"], v["unk"], v["counts"]), backbone), path).eval()

@@ -12,7 +12,7 @@ __all__ = ['STYLE', 'OWN_KEYS', 'OURS', 'DRAW', 'TABS', 'NAMES', 'TEMPLATE', 'EX
            'box_chooser', 'describe_box', 'dense_tab', 'embed_images', 'search_tab', 'tables_tab', 'namer', 'explore',
            'open_explorer', 'write_app', 'serve', 'main']
 
-# %% ../nbs/60_explorer.ipynb #4e44e26a
+# %% ../nbs/60_explorer.ipynb #b2ffa7f3
 import base64, html, importlib.util, io, json, math, os, re, subprocess, sys, tempfile, threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ from .recipes.full_image_generator import CiderD
 from .results import load_records, published, published_numbers
 from .vocab import Vocab, tokenize
 
-# %% ../nbs/60_explorer.ipynb #27b67c5f
+# %% ../nbs/60_explorer.ipynb #0c73e02c
 def esc(text) -> str: # anything
     "Text for HTML, shown as it is written."
     return html.escape(" ".join(str(text).encode("utf-8", "replace").decode().split()), quote=True)
@@ -47,7 +47,7 @@ def picture_uri(image, longest: int = 640) -> str: # anything `as_array` takes; 
     im.thumbnail((longest, longest)); out = io.BytesIO(); im.save(out, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
 
-# %% ../nbs/60_explorer.ipynb #79b50c64
+# %% ../nbs/60_explorer.ipynb #6c328370
 def region_colour(i: int) -> tuple[str, str]: # a region's number -> its colour and the ink on it, as #rrggbb
     "The colour of the i-th region, and the ink that can be read on it."
     import colorsys
@@ -56,7 +56,7 @@ def region_colour(i: int) -> tuple[str, str]: # a region's number -> its colour 
     light = .2126 * red + .7152 * green + .0722 * blue; black = (light + .05) / .05 > 1.05 / (light + .05)
     return "#" + "".join(f"{round(255 * c):02x}" for c in rgb), "#000000" if black else "#ffffff"
 
-# %% ../nbs/60_explorer.ipynb #d6acd95f
+# %% ../nbs/60_explorer.ipynb #ccc95460
 STYLE = """<style>
 .vsa{font:15px/1.5 system-ui,sans-serif;color:var(--jp-ui-font-color1,inherit);max-width:1180px;box-sizing:border-box}
 .vsa *{box-sizing:border-box} .vsa h2{font-size:22px;margin:0} .vsa h3,.vsa h4{font-size:15px;margin:12px 0 4px} .vsa p{margin:4px 0} .vsa ul{margin:2px 0;padding-left:20px}
@@ -83,14 +83,14 @@ def wrap(body: str, uid: str = "") -> str: # HTML; a name for its own rules
     "A view with the style sheet."
     return f'{STYLE}<div class="vsa"' + (f' id="{uid}"' if uid else "") + f">{body}</div>"
 
-# %% ../nbs/60_explorer.ipynb #091d31c1
+# %% ../nbs/60_explorer.ipynb #81a3d42c
 def trouble(e: Exception | str) -> str: # -> HTML
     "An error as a sentence in the page."
     plain = (str, ValueError, KeyError, FileNotFoundError, ModuleNotFoundError, ConnectionError)
     text = str(e).strip("'\"") if isinstance(e, plain) else f"This did not work ({type(e).__name__}: {e})"
     return wrap(f'<p class="trouble" role="alert">{esc(text or type(e).__name__)}</p>')
 
-# %% ../nbs/60_explorer.ipynb #38322498
+# %% ../nbs/60_explorer.ipynb #eae333d7
 def boxes_svg(image, boxes,                # (N, 4), pixels
               alt: str,                    # what the picture shows, for those who do not see it
               colours: list | None = None, # N numbers for `region_colour`, default 0..N-1
@@ -108,7 +108,7 @@ def boxes_svg(image, boxes,                # (N, 4), pixels
     return (f'<svg class="picture" viewBox="0 0 {w} {h}" role="img" aria-label="{esc(alt)}">'
             f'<image href="{picture_uri(image)}" width="{w}" height="{h}"/>{"".join(out)}</svg>')
 
-# %% ../nbs/60_explorer.ipynb #1bd4372c
+# %% ../nbs/60_explorer.ipynb #e49ce424
 @dataclass
 class Aligned:
     "A sentence against the regions of an image."
@@ -132,7 +132,7 @@ def align(model: AlignmentModel, vocab: Vocab, sentence: str, # the model and it
     u = model.words(torch.tensor([known]), length)[0] @ v.T
     return Aligned(words, rows, u, beta_scale(u[None], length) if len(v) > 1 else 1.)
 
-# %% ../nbs/60_explorer.ipynb #798d53f5
+# %% ../nbs/60_explorer.ipynb #eddc5042
 def score_bars(scores: Tensor,      # (M,)
                t: int) -> str:      # the word's row -> HTML
     "Scores of all regions for one word, best first."
@@ -154,7 +154,7 @@ def alignment_html(image, boxes, a: Aligned, # (M, 4), the whole image last; fro
                 f'{radio("all", "all", "all words", " checked")}{words}</fieldset><div class="sides">{svg}<div><p class="dim hint">Its scores appear here.</p>'
                 f'{"".join(score_bars(u, t) for t, u in enumerate(a.unary))}</div></div>', uid)
 
-# %% ../nbs/60_explorer.ipynb #b3b23fb9
+# %% ../nbs/60_explorer.ipynb #a2dd04d8
 def alignment_style(a: Aligned, beta: float, # in units of `a.scale`
                     uid: str = "align") -> str: # HTML
     "Colours of the words, and their segments in words, for one beta."
@@ -168,7 +168,7 @@ def alignment_style(a: Aligned, beta: float, # in units of `a.scale`
     parts = [f"{esc(' '.join(known[x:y]))} ({'whole image' if i == M - 1 else f'region {i + 1}'})" for i, x, y in segments(torch.tensor(assignment))]
     return f'<style>{"".join(rules)}</style>' + wrap(f'<p aria-live="polite"><b>{len(parts)} segment{"s" * (len(parts) > 1)}</b> at β = {beta * a.scale:.3g}: {" · ".join(parts)}</p>')
 
-# %% ../nbs/60_explorer.ipynb #058ca68f
+# %% ../nbs/60_explorer.ipynb #7ccd7d83
 @torch.inference_mode()
 def word_steps(model, vocab: Vocab, vector: Tensor, ids: list[int], # a generator; (D,); words without END
                k: int = 3) -> list: # (word, p, [(other, p)]), END last
@@ -180,7 +180,7 @@ def word_steps(model, vocab: Vocab, vector: Tensor, ids: list[int], # a generato
         out.append((name(i), p[t, i].item(), rivals[:k]))
     return out
 
-# %% ../nbs/60_explorer.ipynb #4527b06e
+# %% ../nbs/60_explorer.ipynb #20f4c4be
 @dataclass
 class Candidate:
     "A generated sentence."
@@ -200,7 +200,7 @@ def caption_candidates(model, vocab: Vocab, vector: Tensor, # a generator, its w
         found += [("drawn", b[0], p[0]) for b, p in zip(d.beams, d.log_probs)]
     return [Candidate(how, vocab.decode(ids), p, word_steps(model, vocab, vector, ids)) for how, ids, p in found]
 
-# %% ../nbs/60_explorer.ipynb #450efd42
+# %% ../nbs/60_explorer.ipynb #a5e98ad4
 def candidate_scores(texts: list[str], references: list[str], # candidates for one image; its sentences
                      cider: CiderD | None = None,             # with the weights of a set of images
                      meteor: bool = False) -> pd.DataFrame:   # a row a candidate, x 100
@@ -211,7 +211,7 @@ def candidate_scores(texts: list[str], references: list[str], # candidates for o
     if cider is not None: own = [cider.weigh(r.split()) for r in refs]; each["CIDEr-D"] = [100 * cider(tokenize(t), own) for t in texts]
     return each
 
-# %% ../nbs/60_explorer.ipynb #a5ac775e
+# %% ../nbs/60_explorer.ipynb #c45094bb
 def _sentence(steps: list, unsure: float) -> str: # of `word_steps` -> HTML
     mark = lambda w, p: f'<span class="unsure">{esc(w)} {100 * p:.0f}%</span>' if p < unsure else esc(w)
     words = " ".join(mark(w, p) for w, p, _ in steps if p < unsure or w != "(end)")
@@ -231,7 +231,7 @@ def captions_html(image, candidates: list[Candidate], references: list[str],
                 f'<div class="wide"><table><thead><tr><th scope="col">how</th><th scope="col" class="left">sentence</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
                 f'<p class="dim">Marked: words with a probability below {100 * unsure:.0f}%.</p></div></div>')
 
-# %% ../nbs/60_explorer.ipynb #f5b4757e
+# %% ../nbs/60_explorer.ipynb #76cdeae5
 def keep_boxes(boxes: Tensor, scores: Tensor,     # (N, 4), (N,)
                min_score: float = -math.inf,      # below which a box goes
                iou: float = .3,                   # overlap above which the weaker goes
@@ -240,7 +240,7 @@ def keep_boxes(boxes: Tensor, scores: Tensor,     # (N, 4), (N,)
     some = (scores >= min_score).nonzero()[:, 0]
     return some[suppress(boxes[some], scores[some], iou)[:limit]].tolist()
 
-# %% ../nbs/60_explorer.ipynb #c1d6e47b
+# %% ../nbs/60_explorer.ipynb #a44746ae
 def dense_html(image, boxes, scores, captions: list[str], uid: str = "dense") -> str: # what is kept of them -> HTML
     "Boxes on a picture beside their captions; hovering over either line or tabbing to it leaves one box."
     line = lambda i, s, c: f'<li {OWN_KEYS} tabindex="0" class="c{i}" style="border-color:{region_colour(i)[0]}"><b>{i + 1}</b> {esc(c)} <span class="dim">{float(s):.2f}</span></li>'
@@ -249,7 +249,7 @@ def dense_html(image, boxes, scores, captions: list[str], uid: str = "dense") ->
     svg = boxes_svg(image, boxes, f"the image with {len(captions)} boxes")
     return wrap(f'<style>{rules}</style><div class="sides">{svg}<ol class="said" aria-label="captions, best first">{said}</ol></div>', uid)
 
-# %% ../nbs/60_explorer.ipynb #02371b10
+# %% ../nbs/60_explorer.ipynb #40e0068f
 @dataclass
 class Hit:
     "An image that answers."
@@ -272,7 +272,7 @@ def search_images(model: AlignmentModel, vocab: Vocab, v: Tensor, text: str, # r
     best = S.argsort(descending=True, stable=True)[:k].tolist()
     return known, unknown, [Hit(i, S[i].item(), where[i].tolist(), parts[i].tolist()) for i in best]
 
-# %% ../nbs/60_explorer.ipynb #8c4e3130
+# %% ../nbs/60_explorer.ipynb #7dcc7c36
 def _why(known: list[str], h: Hit, M: int) -> str: # -> HTML
     place = lambda r: "whole image" if r == M - 1 else f"region {r + 1}"
     rows = "".join(f"<tr><td>{esc(w)}</td><td>{place(r)}</td><td>{p:.3f}</td></tr>" for w, r, p in zip(known, h.regions, h.parts))
@@ -287,7 +287,7 @@ def hits_html(found: tuple, images: list, names: list[str], boxes: list) -> str:
     left_out = f'<p class="dim">Not known, and left out: {esc(", ".join(unknown))}</p>' if unknown else ""
     return wrap(f'{left_out}<div class="cards">{"".join(cards)}</div>')
 
-# %% ../nbs/60_explorer.ipynb #f9c6dd26
+# %% ../nbs/60_explorer.ipynb #2a4cc873
 OURS = {"full_image_generator": ("", ("DVSA", "Table 2", "Flickr8K")), "alignment": ("", ("DVSA", "Table 5", "Flickr8K")), # folder of records: their data set, the table
         "densecap": ("visual_genome", ("DenseCap", "Table 1", "Visual Genome test (5000 images)"))}
 
@@ -306,7 +306,7 @@ def table_names(records: list[dict]) -> list[tuple[str, str, str]]:
     n = published_numbers(); n = n[n.table.str.fullmatch(r"Table \d+")]; some = dict.fromkeys(map(table_of, records))
     return list(dict.fromkeys([*(t for t in some if t[0] != "ours"), *some, *zip(n.paper, n.table, n.dataset)]))
 
-# %% ../nbs/60_explorer.ipynb #62e49501
+# %% ../nbs/60_explorer.ipynb #1a351614
 def table_rows(table: tuple[str, str, str], records: list[dict] # of `table_names`; those that belong to it
               ) -> tuple[list[str], list[dict]]: # metrics; rows with "who", "name", "values" {metric: (mean, deviation)}, "runs"
     "Published rows, then ours."
@@ -323,7 +323,7 @@ def table_rows(table: tuple[str, str, str], records: list[dict] # of `table_name
         columns += [c for c in d if c not in columns]
     return columns, rows
 
-# %% ../nbs/60_explorer.ipynb #d0af55d4
+# %% ../nbs/60_explorer.ipynb #2bb036a5
 def curve_svg(runs: list[dict], key: str) -> str: # records with a "history" -> HTML
     "One quantity over the epochs, a line a run."
     lines = [[y for y in r["history"][key] if y is not None and math.isfinite(y)] for r in runs if key in (r.get("history") or {})]
@@ -335,7 +335,7 @@ def curve_svg(runs: list[dict], key: str) -> str: # records with a "history" -> 
     return (f'<svg viewBox="0 0 270 104" style="width:270px;max-width:100%" role="img" aria-label="{esc(name)} from {lines[0][0]:.4g} to {lines[0][-1]:.4g}"><g font-size="9" fill="currentColor">'
             f'{text(34, 9, name)}{text(2, 18, f"{high:.4g}")}{text(2, 87, f"{low:.4g}")}{text(34, 98, "epoch 0")}{text(240, 98, n - 1)}</g>{drawn}</svg>')
 
-# %% ../nbs/60_explorer.ipynb #1eab536b
+# %% ../nbs/60_explorer.ipynb #98b67fce
 def _link(r: dict) -> str: # a record -> HTML, its file as a download without a server
     kept = {k: v for k, v in r.items() if k not in ("file", "checkpoints")}; data = base64.b64encode(json.dumps(kept, default=str).encode()).decode()
     name = Path(r["file"]).name; return f'<a download="{esc(name)}" href="data:application/json;base64,{data}">{esc(name)}</a>'
@@ -352,7 +352,7 @@ def runs_html(row: dict, columns: list[str]) -> str: # a row of `table_rows`, it
     return (f'<h4>{esc(row["name"])}, records in {esc(Path(first["file"]).parent)}</h4><div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{curves}'
             f'<details><summary {OWN_KEYS}>configuration</summary><pre>{html.escape(json.dumps(first.get("config", {}), indent=1))}</pre></details>')
 
-# %% ../nbs/60_explorer.ipynb #cfba51fe
+# %% ../nbs/60_explorer.ipynb #dcea438e
 def _cell(r: dict, c: str, i: int, j: int, uid: str) -> str: # a row, a metric, their places -> HTML
     if c not in r["values"]: return "<td>-</td>"
     mean, sd = r["values"][c]; text = f"{mean:.1f}" + (f" ± {sd:.1f}" if pd.notna(sd) else "")
@@ -375,7 +375,7 @@ def table_html(columns: list[str], rows: list[dict], # of `table_rows`
     return wrap(f'<style>{rules}</style><p class="dim">{hint}</p><div class="wide"><table><thead><tr><th scope="col">model</th><th scope="col" class="left">by</th>'
                 f'{"".join(map(name, columns))}</tr></thead><tbody>{body}</tbody></table></div>', uid)
 
-# %% ../nbs/60_explorer.ipynb #130bbc9f
+# %% ../nbs/60_explorer.ipynb #00d15582
 @dataclass
 class Explorer:
     "Images and the models that look at them."
@@ -400,7 +400,7 @@ class Explorer:
         if item.file not in self.seen: self.seen[item.file] = self.regions(item)
         return self.seen[item.file]
 
-# %% ../nbs/60_explorer.ipynb #a3071d83
+# %% ../nbs/60_explorer.ipynb #ccce99b9
 def image_folder(folder: str | Path) -> Images: # without sentences; `skipped` names what is no picture
     "All pictures below a folder. Raises FileNotFoundError for no folder, ValueError when no picture is in it."
     folder, items, skipped = Path(folder), [], []
@@ -422,7 +422,7 @@ def add_upload(ex: Explorer, name: str, content: bytes) -> CaptionedImage: # as 
     for tell in ex.listeners: tell()
     return item
 
-# %% ../nbs/60_explorer.ipynb #f6ba0ce8
+# %% ../nbs/60_explorer.ipynb #787944cf
 def load_models(folder: str | Path | None = None, world: bool = False) -> dict: # default: the package's -> keyword arguments of `Explorer`
     "Whatever models a folder holds. Raises FileNotFoundError for no folder."
     if folder and not Path(folder).is_dir(): raise FileNotFoundError(f"no folder of models {Path(folder).name!r}")
@@ -435,7 +435,7 @@ def load_models(folder: str | Path | None = None, world: bool = False) -> dict: 
     if f := path("densecap"): out["densecap"] = load_densecap(f)
     return out | {"notes": list(dict.fromkeys(filter(None, notes)))}
 
-# %% ../nbs/60_explorer.ipynb #2119141d
+# %% ../nbs/60_explorer.ipynb #e36bf87d
 class Stopped(Exception):
     "Somebody pressed Stop."
 
@@ -459,7 +459,7 @@ class Job:
             self.box.layout.display = "none"
         self.thread = threading.Thread(target=run, daemon=True); self.thread.start()
 
-# %% ../nbs/60_explorer.ipynb #54583d2f
+# %% ../nbs/60_explorer.ipynb #70c3db86
 _views = iter(range(10**9))
 
 def guard(status, f: Callable) -> Callable: # an HTML widget; what a control calls
@@ -490,7 +490,7 @@ def quietly(w, **values): # traits of a widget
     try: [setattr(w, k, v) for k, v in values.items()]
     finally: w.quiet = False
 
-# %% ../nbs/60_explorer.ipynb #d30549f8
+# %% ../nbs/60_explorer.ipynb #8da91477
 class Picker:
     "Split, number and upload; calls `then` with each new image."
     def __init__(self, ex: Explorer, status, then: Callable):
@@ -509,7 +509,7 @@ class Picker:
         if not self.upload.value: return
         f = self.upload.value[0]; quietly(self.upload, value=()); add_upload(self.ex, f["name"], bytes(f["content"])); quietly(self.split, value="uploaded"); self._count(last=True)
 
-# %% ../nbs/60_explorer.ipynb #ed989abf
+# %% ../nbs/60_explorer.ipynb #9a45347c
 def alignment_tab(ex: Explorer): # -> widget
     "Choose an image and a sentence; see each word's region, and move beta."
     import ipywidgets as W
@@ -529,7 +529,7 @@ def alignment_tab(ex: Explorer): # -> widget
     pick = Picker(ex, status, choose); by_hand(said, guard(status, by_choice)); by_hand(own, guard(status, read)); beta.observe(guard(status, move), "value"); pick.go()
     return W.VBox([pick.box, row(said, own), beta, status, moving, static])
 
-# %% ../nbs/60_explorer.ipynb #30012944
+# %% ../nbs/60_explorer.ipynb #da99ea0f
 def captions_tab(ex: Explorer): # -> widget
     "What the generator says of an image."
     import ipywidgets as W
@@ -553,7 +553,7 @@ def captions_tab(ex: Explorer): # -> widget
     for w in (beam, heat, drawn): w.observe(guard(status, say), "value")
     pick.go(); return W.VBox([pick.box, row(beam, drawn, heat, unsure, meteor), job.box, status, view])
 
-# %% ../nbs/60_explorer.ipynb #af053dae
+# %% ../nbs/60_explorer.ipynb #436a70e2
 DRAW = """function render({model, el}) {
   const make = n => document.createElementNS("http://www.w3.org/2000/svg", n), svg = make("svg"), image = make("image"), rect = make("rect"); let from = null;
   svg.setAttribute("role", "img"); svg.setAttribute("aria-label", "Drag to draw a box; the sliders do the same"); svg.classList.add("vsa-draw");
@@ -583,7 +583,7 @@ def drawing(): # -> widget with uri, size and box; None without anywidget
     some = {"_esm": DRAW, "uri": T.Unicode().tag(sync=True), "size": T.List().tag(sync=True), "box": T.List().tag(sync=True)}
     return type("Drawing", (anywidget.AnyWidget,), some)(size=[1, 1], box=[0, 0, 1, 1])
 
-# %% ../nbs/60_explorer.ipynb #c40e483d
+# %% ../nbs/60_explorer.ipynb #4b7abfda
 def box_chooser(describe: Callable): # called with a box [x1, y1, x2, y2] -> widget, and a function that gives it a picture
     "Four sliders and a picture for one box."
     import ipywidgets as W
@@ -612,7 +612,7 @@ def describe_box(model, image: Tensor, box: list) -> str: # a DenseCap, (3, H, W
     if b[0, 2] - b[0, 0] < 1 or b[0, 3] - b[0, 1] < 1: raise ValueError("This box has no area: the right side must be right of the left one, the bottom below the top.")
     return look_densely(model, image, b)[2][0]
 
-# %% ../nbs/60_explorer.ipynb #be0d9e24
+# %% ../nbs/60_explorer.ipynb #01127967
 def dense_tab(ex: Explorer): # -> widget
     "Boxes with captions, and a caption for a box of one's own."
     import ipywidgets as W
@@ -634,7 +634,7 @@ def dense_tab(ex: Explorer): # -> widget
     for w in (low, iou, most): by_hand(w, guard(status, draw))
     heading = W.HTML(wrap("<h3>Draw a box to have it described</h3>")); pick.go(); tab = W.VBox([pick.box, row(low, most, iou), job.box, status, view, heading, chooser, answer]); tab.job = job; return tab
 
-# %% ../nbs/60_explorer.ipynb #9c5f9edb
+# %% ../nbs/60_explorer.ipynb #3b9f24c0
 @torch.inference_mode()
 def embed_images(ex: Explorer, items: list, report: Callable = lambda share, text: None) -> Tensor: # -> (K, M, h)
     "Regions of many images in the common space, with reports on the way."
@@ -663,7 +663,7 @@ def search_tab(ex: Explorer): # -> widget
     for w in (text, split, most): w.observe(lambda _: text.value.strip() and search(), "value")
     go.on_click(search); ex.listeners.append(lambda: setattr(split, "options", ex.splits())); tab = W.VBox([row(text, split, most, go), job.box, status, view]); tab.job = job; return tab
 
-# %% ../nbs/60_explorer.ipynb #cb0fd174
+# %% ../nbs/60_explorer.ipynb #3ec44aa3
 def tables_tab(ex: Explorer): # -> widget
     "The papers' tables, with ours."
     import ipywidgets as W
@@ -679,7 +679,7 @@ def tables_tab(ex: Explorer): # -> widget
     for w in (which, split): w.observe(guard(status, choose), "value")
     guard(status, choose)(); return W.VBox([row(which, split, sort, order), status, view])
 
-# %% ../nbs/60_explorer.ipynb #4426256c
+# %% ../nbs/60_explorer.ipynb #72c3a6ed
 TABS = {"Alignments": alignment_tab, "Captions": captions_tab, "Dense captions": dense_tab, "Search": search_tab, "Tables": tables_tab}
 
 NAMES = """function render() {
@@ -714,7 +714,7 @@ def explore(ex: Explorer): # -> widget, to be the last line of a cell
     about = [repr(ex.items), *(f"Left out, {len(v)} {k}: {', '.join(map(str, v[:5]))}" for k, v in skipped), *(f"Note: {n}" for n in ex.notes)]
     return W.VBox([W.HTML(wrap(f'<h2>The explorer</h2><p class="dim">{esc(". ".join(about))}.</p>')), choice, place, *filter(None, [namer()])])
 
-# %% ../nbs/60_explorer.ipynb #6056c075
+# %% ../nbs/60_explorer.ipynb #cd261934
 def open_explorer(images: str = "world", # "world", a data set's name, or a folder of pictures
                   models: str = "",      # a folder of models; default: those of the package
                   records: str = ""):    # a folder of run records -> widget
@@ -727,7 +727,7 @@ def open_explorer(images: str = "world", # "world", a data set's name, or a fold
         return explore(Explorer(items, records=Path(records) if records else None, **load_models(models or None, bool(world))))
     except Exception as e: return W.HTML(trouble(e))
 
-# %% ../nbs/60_explorer.ipynb #93b80105
+# %% ../nbs/60_explorer.ipynb #45d58a55
 TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 {% import "spinner.macro.html.j2" as spinner %}
 {%- block notebook_css -%}{{ resources.include_js("static/voila-style.js") }}{{ spinner.css() }}<style>.jp-mod-noOutputs.jp-mod-noInput{display:none}</style>{{ super.super() }}{%- endblock notebook_css -%}"""

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RegionLanguageModel']
 
-# %% ../nbs/27_region_language_model.ipynb #2e569926
+# %% ../nbs/27_region_language_model.ipynb #bf09a129
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
@@ -14,7 +14,7 @@ from .decoding import beam_search, captions, greedy
 from .multimodal_rnn import MultimodalRNN
 from .vocab import Vocab
 
-# %% ../nbs/27_region_language_model.ipynb #746eca2d
+# %% ../nbs/27_region_language_model.ipynb #3ca44a4a
 class RegionLanguageModel(MultimodalRNN):
     "An LSTM that reads a region's code, START and the words."
     def __init__(self,
@@ -33,7 +33,7 @@ class RegionLanguageModel(MultimodalRNN):
         if codes.shape[-1] != self.image.in_features: raise ValueError(f"codes have {codes.shape[-1]} numbers, this model reads {self.image.in_features}: is it another recognition network's?")
         return super()._encode_image(codes)
 
-# %% ../nbs/27_region_language_model.ipynb #8942687f
+# %% ../nbs/27_region_language_model.ipynb #4a6b4523
 @torch.no_grad()
 def _start(model: RegionLanguageModel, std: float | None):
     "First weights: from N(0, std), or as the authors' code makes them."
@@ -46,7 +46,7 @@ def _start(model: RegionLanguageModel, std: float | None):
         for p in model.parameters(): nn.init.normal_(p, std=std) if p.ndim > 1 else nn.init.zeros_(p)
     model.words.weight[model.pad_id] = 0.
 
-# %% ../nbs/27_region_language_model.ipynb #f8439885
+# %% ../nbs/27_region_language_model.ipynb #5fa4f993
 @patch
 def shift(self: RegionLanguageModel,
           tokens: Tensor,                # words, padded at the end, shape (B, T)
@@ -57,7 +57,7 @@ def shift(self: RegionLanguageModel,
     targets[torch.arange(B, device=tokens.device), (tokens != self.pad_id).sum(1)] = self.end_id
     return inputs, targets
 
-# %% ../nbs/27_region_language_model.ipynb #b0eb2ef1
+# %% ../nbs/27_region_language_model.ipynb #75a20ab0
 @patch
 def loss(self: RegionLanguageModel,
          codes: Tensor,              # of positive regions, shape (B, D)
@@ -74,7 +74,7 @@ def loss(self: RegionLanguageModel,
     nats = F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float)), targets[real], reduction="none").split(words)
     return sum(x.sum() / max(1, n) for x, n in zip(nats, sizes if normalise == "batch" else words)) / len(sizes)
 
-# %% ../nbs/27_region_language_model.ipynb #cc91f953
+# %% ../nbs/27_region_language_model.ipynb #60b11cf4
 @patch
 def describe(self: RegionLanguageModel,
              codes: Tensor,         # shape (B, D)

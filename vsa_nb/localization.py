@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AnchorHead', 'Proposals', 'LocalizationLayer', 'objectness_loss']
 
-# %% ../nbs/25_localization_layer.ipynb #54b60271
+# %% ../nbs/25_localization_layer.ipynb #f070f55d
 from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
@@ -13,11 +13,11 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from .anchors import SIZES, anchor_grid, per_anchor
 from .box_regression import box_decay, box_loss, decode, encode
-from .boxes import clip, inside, nms as suppress
+from .boxes import _as_boxes, clip, inside, nms as suppress
 from .roi_pooling import bilinear_roi_pool
 from .sampling import match, sample
 
-# %% ../nbs/25_localization_layer.ipynb #58720ab3
+# %% ../nbs/25_localization_layer.ipynb #434a9cdc
 class AnchorHead(nn.Module):
     "Score and box transform of every anchor of a map."
     def __init__(self,
@@ -35,7 +35,7 @@ class AnchorHead(nn.Module):
         x = F.relu(self.conv(feature_map)); s = per_anchor(self.score(x), self.k)
         return per_anchor(self.box(x), self.k), s[:, 1] - s[:, 0] if s.shape[1] == 2 else s[:, 0]
 
-# %% ../nbs/25_localization_layer.ipynb #2a895e14
+# %% ../nbs/25_localization_layer.ipynb #72ab72fb
 @dataclass
 class Proposals:
     "Regions of one image; in training, positives first."
@@ -48,7 +48,7 @@ class Proposals:
     def n_positive(self) -> int: return int((self.matched >= 0).sum()) # B_P
     def __len__(self): return len(self.boxes)
 
-# %% ../nbs/25_localization_layer.ipynb #c5070c4a
+# %% ../nbs/25_localization_layer.ipynb #027f86ed
 class LocalizationLayer(nn.Module):
     "From a conv map to regions: proposals at test, a balanced minibatch with losses where targets are given."
     def __init__(self,
@@ -72,7 +72,7 @@ def heads(self: LocalizationLayer, feature_map: Tensor): # (C, H', W') -> anchor
     anchors = anchor_grid(*feature_map.shape[1:], self.stride, self.sizes, self.centre, feature_map.device)
     return anchors, transforms, scores, decode(anchors, transforms)
 
-# %% ../nbs/25_localization_layer.ipynb #19aff577
+# %% ../nbs/25_localization_layer.ipynb #9abb5a3d
 def objectness_loss(scores: Tensor,  # logits, positives first, shape (B,)
                     n_positive: int, # B_P
                    ) -> Tensor:      # scalar
@@ -80,7 +80,7 @@ def objectness_loss(scores: Tensor,  # logits, positives first, shape (B,)
     mean = lambda x: x.sum() / max(1, len(x))
     return mean(F.softplus(-scores[:n_positive])) + mean(F.softplus(scores[n_positive:]))
 
-# %% ../nbs/25_localization_layer.ipynb #d986bb9c
+# %% ../nbs/25_localization_layer.ipynb #4db10b48
 @patch
 def _minibatch(self: LocalizationLayer, feature_map, image_size, targets, given) -> Proposals: # given: external boxes or None
     "Sampled boxes with their targets and losses."
@@ -95,7 +95,7 @@ def _minibatch(self: LocalizationLayer, feature_map, image_size, targets, given)
         if self.decay: losses["box_decay"] = box_decay(transforms, self.decay)
     return Proposals(boxes[chosen], bilinear_roi_pool(feature_map, boxes[chosen], image_size, self.output_size), scores[chosen], matched, losses)
 
-# %% ../nbs/25_localization_layer.ipynb #027d90db
+# %% ../nbs/25_localization_layer.ipynb #f9d8fa9e
 @patch
 def _propose(self: LocalizationLayer, feature_map, image_size, given, n_proposals, threshold) -> Proposals:
     "The most confident boxes, or those that are given."
@@ -115,10 +115,11 @@ def forward(self: LocalizationLayer,
             boxes: Tensor | None = None,  # (P, 4), in place of own proposals; no losses then
             n_proposals: int = 300, nms: float = .7, # at test: B, and the IoU above which the weaker box goes
            ) -> Proposals:
-    "Regions of one image. Raises ValueError for a map that is not the image's."
+    "Regions of one image. Raises ValueError for a map that is not the image's, boxes that are none, or a negative number of proposals."
     cells, expected = feature_map.shape[1:], [s / self.stride for s in image_size]
     if feature_map.ndim != 3 or any(abs(c - e) > 3 for c, e in zip(cells, expected)):
         raise ValueError(f"a map of shape {tuple(feature_map.shape)} for an image of {image_size[0]} x {image_size[1]}: at stride {self.stride} give (C, {expected[0]:.0f}, {expected[1]:.0f}), or set the stride")
-    if boxes is not None and not boxes.is_floating_point(): boxes = boxes.float()
+    if n_proposals < 0: raise ValueError(f"n_proposals is {n_proposals}: give 0 or more")
+    if boxes is not None: boxes = _as_boxes(boxes).to(feature_map.device)
     if targets is not None: return self._minibatch(feature_map, image_size, targets, boxes)
     with torch.no_grad(): return self._propose(feature_map, image_size, boxes, n_proposals, nms)

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['HOW', 'PixelModel', 'save_pixel_model', 'load_pixel_model', 'shown', 'packaged_models', 'find_model', 'look_densely']
 
-# %% ../nbs/58_model_files.ipynb #b6a847f4
+# %% ../nbs/58_model_files.ipynb #15920ab4
 import json
 from importlib.resources import files
 from pathlib import Path
 
-# %% ../nbs/58_model_files.ipynb #e020d718
+# %% ../nbs/58_model_files.ipynb #36e0cd08
 class PixelModel:
     "A trained model with what it looks through: from pixels to words."
     def __init__(self, kind: str,       # "captions" or "alignment"
@@ -19,9 +19,10 @@ class PixelModel:
                  size: int = 128,       # side to which images are resized
                  grid: int = 4,         # captions: cells a side that a map is pooled to; 0: the backbone makes vectors
                  weights: str | None = None, # None: the backbone's weights lie in the file; else torchvision's entry, such as "imagenet"
-                 card: dict | None = None):  # what it was trained on, how good it is, what it cannot do
+                 card: dict | None = None,  # what it was trained on, how good it is, what it cannot do
+                 method: str = "edge"):     # alignment: how regions are proposed, page 10
         self.kind, self.head, self.vocab, self.backbone, self.mean, self.std = kind, head.eval(), vocab, backbone.eval(), mean, std
-        self.size, self.grid, self.weights, self.card = size, grid, weights, card or {}
+        self.size, self.grid, self.weights, self.card, self.method = size, grid, weights, card or {}, method
     def look(self, image): # (3, H, W) -> backbone's output for one image
         import torch
         x = torch.nn.functional.interpolate(image[None], (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)
@@ -30,37 +31,39 @@ class PixelModel:
         import torch
         v = self.look(image); v = torch.nn.functional.adaptive_max_pool2d(v, self.grid).flatten(1) if self.grid else v
         return (v - self.mean) / self.std
-    def regions(self, image, method: str = "edge"): # (3, H, W) -> boxes (M, 4), vectors (M, D)
+    def regions(self, image, method: str | None = None): # (3, H, W), None: as in training -> boxes (M, 4), vectors (M, D)
         from vsa_nb.regions import pooled_vectors, propose
-        b = propose(image, method); return b, (pooled_vectors(self.look(image)[0], b, image.shape[-2:]) - self.mean) / self.std
+        b = propose(image, method or self.method); return b, (pooled_vectors(self.look(image)[0], b, image.shape[-2:]) - self.mean) / self.std
 
-# %% ../nbs/58_model_files.ipynb #2a36310c
+# %% ../nbs/58_model_files.ipynb #555fc0c3
 def save_pixel_model(m: PixelModel, folder: str | Path, data: str = "world") -> Path: # such as world-captions.safetensors, and a card beside it
     "Write a model and its card."
     from safetensors.torch import save_file
     parts = {"head": m.head} | ({"backbone": m.backbone} if m.weights is None else {}); folder = Path(folder); folder.mkdir(parents=True, exist_ok=True); path = folder / f"{data}-{m.kind}.safetensors"
     tensors = {f"{p}.{k}": t.detach().half().contiguous().clone() for p, n in parts.items() for k, t in n.state_dict().items()} | {"mean": m.mean.float().contiguous(), "std": m.std.float().contiguous()}
-    note = {"kind": m.kind, "head": m.head.config, "words": m.vocab.words, "backbone": m.backbone.name, "output": m.backbone.output, "weights": m.weights and Path(m.weights).name, "size": m.size, "grid": m.grid, "card": m.card}
+    note = {"kind": m.kind, "head": m.head.config, "words": m.vocab.words, "backbone": m.backbone.name, "output": m.backbone.output, "weights": m.weights and Path(m.weights).name, "size": m.size, "grid": m.grid, "method": m.method, "card": m.card}
     save_file(tensors, path, metadata={"vsa": json.dumps(note)})
     path.with_suffix(".md").write_text(f"# {path.stem}\n\n" + "".join(f"- {k}: {json.dumps(v) if isinstance(v, dict) else v}\n" for k, v in m.card.items()), encoding="utf-8"); return path
 
-# %% ../nbs/58_model_files.ipynb #e56fcb47
-def load_pixel_model(path: str | Path, weights: str | None = None) -> PixelModel: # weights: another place for the backbone's, if they are not inside
-    "Read what `save_pixel_model` wrote. Raises ValueError for another kind of file."
+# %% ../nbs/58_model_files.ipynb #b4f7ff9b
+def load_pixel_model(path: str | Path, weights: str | None = None, # another place for the backbone's, if they are not inside
+                     kind: str | None = None) -> PixelModel:      # "captions" or "alignment", if only one will do
+    "Read what `save_pixel_model` wrote. Raises ValueError for another kind of file or model."
     from safetensors import SafetensorError, safe_open
     from vsa_nb.alignment import AlignmentModel; from vsa_nb.backbones import Backbone; from vsa_nb.multimodal_rnn import MultimodalRNN; from vsa_nb.vocab import Vocab
     try:
         with safe_open(path, "pt") as f: note, t = json.loads((f.metadata() or {}).get("vsa", "{}")), {k: f.get_tensor(k) for k in f.keys()}
     except SafetensorError as e: raise ValueError(f"{Path(path).name} is no whole safetensors file ({e}): fetch or write it again") from e
     if not note: raise ValueError(f"{Path(path).name} was not written by save_pixel_model: `vsa train world` makes such files")
+    if kind and note["kind"] != kind: raise ValueError(f"{Path(path).name} is a model for {note['kind']}, and this asks for one for {kind}")
     head = {"captions": MultimodalRNN, "alignment": AlignmentModel}[note["kind"]](**note["head"])
     try: backbone = Backbone(note["backbone"], weights or note["weights"], note["output"])
     except FileNotFoundError as e: raise FileNotFoundError(f"{e}: {Path(path).name} looks through it, so name it with --weights FILE") from e
     for name, net in (("head", head), ("backbone", backbone)):
         if some := {k.removeprefix(name + "."): x for k, x in t.items() if k.startswith(name + ".")}: net.load_state_dict(some)
-    return PixelModel(note["kind"], head, Vocab(note["words"]), backbone, t["mean"], t["std"], note["size"], note["grid"], note["weights"], note["card"])
+    return PixelModel(note["kind"], head, Vocab(note["words"]), backbone, t["mean"], t["std"], note["size"], note["grid"], note["weights"], note["card"], note.get("method", "edge"))
 
-# %% ../nbs/58_model_files.ipynb #70d298c7
+# %% ../nbs/58_model_files.ipynb #39e0f4ab
 def shown(name) -> str: # a file's name
     "A name that is safe to print."
     return "".join(c if c.isprintable() else "?" for c in str(name))
@@ -81,7 +84,7 @@ def find_model(kind: str, model: str | None = None, folder=None) -> Path: # what
     if not (model or some): raise FileNotFoundError(f"no model for this came with the package, so name one with --model FILE. To make one: {HOW[kind]}")
     return Path(model) if model else some[0]
 
-# %% ../nbs/58_model_files.ipynb #118ab918
+# %% ../nbs/58_model_files.ipynb #50ac90b2
 def look_densely(model, image,     # anything with `caption`, as DenseCap has it; (3, H, W)
                  boxes=None,       # (N, 4) on the image as it is, to be described instead of boxes that it finds
                  **options) -> tuple: # of `caption` -> boxes, scores, captions

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['RecognitionNetwork', 'final_objectness_loss', 'final_box_loss']
 
-# %% ../nbs/26_recognition_network.ipynb #dab85ce5
+# %% ../nbs/26_recognition_network.ipynb #b9cd8a58
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
 from .box_regression import box_loss, encode
 
-# %% ../nbs/26_recognition_network.ipynb #1db81053
+# %% ../nbs/26_recognition_network.ipynb #0c70a07c
 class RecognitionNetwork(nn.Module):
     "Codes, confidences and offsets of regions. Raises ValueError for features of another shape or weights that do not fit."
     def __init__(self,
@@ -34,7 +34,7 @@ class RecognitionNetwork(nn.Module):
         codes = self.base(features)
         return codes, self.score(codes).squeeze(1), self.box(codes)
 
-# %% ../nbs/26_recognition_network.ipynb #88af52e8
+# %% ../nbs/26_recognition_network.ipynb #9712001d
 def _fc_layers(weights) -> list: # a module or its state dict -> (weight, bias) of fc6 and of fc7
     "The first two fully connected layers of a classifier. Raises ValueError if there are none, TypeError for what holds no weights."
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
@@ -53,14 +53,14 @@ def _fill(self: RecognitionNetwork, weights):
                              f"from (C, rows, columns) = {self.shape}: VGG's fits (512, 7, 7) and hidden=4096; change these, or give pretrained=None")
         mine.weight.copy_(w); mine.bias.copy_(b)
 
-# %% ../nbs/26_recognition_network.ipynb #02428522
+# %% ../nbs/26_recognition_network.ipynb #3ec38ebd
 def final_objectness_loss(scores: Tensor,  # logits, shape (P,)
                           matched: Tensor, # index of a positive's target, -1 for negatives, shape (P,)
                          ) -> Tensor:      # scalar
     "Logistic loss of final scores, mean over all regions; 0 for none."
     return F.binary_cross_entropy_with_logits(scores, (matched >= 0).to(scores), reduction="sum") / max(1, len(scores))
 
-# %% ../nbs/26_recognition_network.ipynb #edf9d318
+# %% ../nbs/26_recognition_network.ipynb #792b237d
 def final_box_loss(transforms: Tensor, # t', shape (P, 4)
                    boxes: Tensor,      # proposals, shape (P, 4)
                    targets: Tensor,    # true boxes, shape (N, 4)

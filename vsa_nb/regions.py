@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'grid_boxes', 'edge_boxes', 'selective_search', 'detector_boxes', 'propose', 'crop_vectors',
            'pooled_vectors', 'RegionEmbedding', 'RegionTable', 'extract_regions']
 
-# %% ../nbs/10_region_embedding.ipynb #b1d08b2c
+# %% ../nbs/10_region_embedding.ipynb #99b06b7b
 import hashlib, json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +21,7 @@ from .backbones import Backbone
 from .boxes import area, clip, inside, nms
 from .datasets import CaptionedImage, load_image
 
-# %% ../nbs/10_region_embedding.ipynb #a71d7091
+# %% ../nbs/10_region_embedding.ipynb #33a1fca1
 def grid_boxes(height: int, width: int, n: int = 19) -> Tensor: # (<= n, 4)
     "Evenly spread boxes of three sizes, large ones first."
     out = []
@@ -30,7 +30,7 @@ def grid_boxes(height: int, width: int, n: int = 19) -> Tensor: # (<= n, 4)
         out += [(x, y, x + w, y + h) for y in np.linspace(0, height - h, k) for x in np.linspace(0, width - w, k)]
     return torch.tensor(out[:n], dtype=torch.float)
 
-# %% ../nbs/10_region_embedding.ipynb #12e1ee7d
+# %% ../nbs/10_region_embedding.ipynb #cb2557ef
 def _edges(image: np.ndarray, sigma: float = 1.) -> tuple[np.ndarray, np.ndarray]: # (H, W, 3) float -> strength, orientation
     "Gradient edges, thinned."
     import cv2
@@ -55,7 +55,7 @@ def edge_boxes(image: Tensor,        # (3, H, W)
     b = torch.tensor([(x, y, x + w, y + h) for x, y, w, h in found], dtype=torch.float).reshape(-1, 4)
     return b[nms(b, -torch.arange(len(b), dtype=torch.float), overlap)[:n]]
 
-# %% ../nbs/10_region_embedding.ipynb #1e84240e
+# %% ../nbs/10_region_embedding.ipynb #b082e1c8
 def selective_search(image: Tensor, n: int = 19, overlap: float = .5) -> Tensor: # (3, H, W), boxes, IoU above which the later goes -> (<= n, 4)
     "The first boxes of OpenCV's selective search, in its fast setting, without specks and near-whole images."
     import cv2
@@ -69,7 +69,7 @@ def detector_boxes(image: Tensor, detector: nn.Module, n: int = 19) -> Tensor: #
     "The most confident boxes of a detector."
     found = detector.eval()([image])[0]; return found["boxes"][nms(found["boxes"], found["scores"], .7)[:n]]
 
-# %% ../nbs/10_region_embedding.ipynb #21b3eba0
+# %% ../nbs/10_region_embedding.ipynb #3abb03ca
 METHODS = {"edge": edge_boxes, "selective": selective_search, "grid": lambda image, n: grid_boxes(*image.shape[-2:], n)}
 
 def propose(image: Tensor,          # (3, H, W)
@@ -87,7 +87,7 @@ def propose(image: Tensor,          # (3, H, W)
     b = clip(b, h, w); b = b[inside(b, h, w)][:n]; whole = torch.tensor([[0., 0., w, h]])
     return torch.cat([b, whole.expand(n + 1 - len(b), 4)])
 
-# %% ../nbs/10_region_embedding.ipynb #21822ecd
+# %% ../nbs/10_region_embedding.ipynb #467e7332
 @torch.inference_mode()
 def crop_vectors(backbone: Backbone, image: Tensor, boxes: Tensor, # (3, H, W), (M, 4)
                  size: int = 224) -> Tensor:                       # (M, D)
@@ -100,11 +100,11 @@ def pooled_vectors(feature_map: Tensor, # (C, H', W')
                    boxes: Tensor,       # (M, 4), in pixels of the image
                    image_size: tuple,   # its height and width
                   ) -> Tensor:          # (M, C)
-    "Mean of the map over each region."
+    "Mean of the map at six by six points of each region."
     c, h, w = feature_map.shape; b = torch.as_tensor(boxes, dtype=torch.float, device=feature_map.device) * torch.tensor([w / image_size[1], h / image_size[0]] * 2, device=feature_map.device)
     return roi_align(feature_map[None].float(), [b], (3, 3), aligned=True, sampling_ratio=2).mean((2, 3))
 
-# %% ../nbs/10_region_embedding.ipynb #7a51e191
+# %% ../nbs/10_region_embedding.ipynb #0edec652
 class RegionEmbedding(nn.Module):
     "Eq. 1: region vectors into the common space."
     def __init__(self, dim: int, h: int = 1000, # D; size of the common space
@@ -117,9 +117,10 @@ class RegionEmbedding(nn.Module):
         if vectors.ndim != 3 or vectors.shape[-1] != self.linear.in_features: raise ValueError(f"region vectors have shape {tuple(vectors.shape)}: give (K, M, {self.linear.in_features})")
         v = self.linear(vectors)
         if self.image is None: return v
+        if image_vectors is None or len(image_vectors) != len(vectors): raise ValueError(f"{len(vectors)} images want as many second vectors, of {self.image.in_features} numbers")
         w = self.image(image_vectors)[:, None]; return v + w if self.everywhere else torch.cat([v[:, :-1], v[:, -1:] + w], 1)
 
-# %% ../nbs/10_region_embedding.ipynb #bc51e6df
+# %% ../nbs/10_region_embedding.ipynb #58ff4f33
 class RegionTable:
     "Regions of many images, by name."
     def __init__(self, names: list[str], boxes: Tensor, vectors: Tensor): # K names, (K, M, 4), (K, M, D) float16
@@ -138,7 +139,7 @@ class RegionTable:
     def load(cls, path) -> "RegionTable":
         with safe_open(path, "pt") as f: return cls(json.loads(f.metadata()["images"]), f.get_tensor("boxes"), f.get_tensor("vectors"))
 
-# %% ../nbs/10_region_embedding.ipynb #44021925
+# %% ../nbs/10_region_embedding.ipynb #526111bf
 def _regions_of(backbone, paths, method, n, how, size, batch_size, precision, pool): # -> boxes (K, M, 4), vectors (K, M, D)
     images = list(pool.map(load_image, paths)); boxes = list(pool.map(lambda i: propose(i, method, n), images)); out = []
     for k in range(0, len(paths), batch_size):
@@ -156,12 +157,15 @@ def extract_regions(backbone: Backbone,  # with map output
                     how: str = "pool",   # or "crop"
                     size: int = 448,     # of the network's input, the whole image for "pool"
                     batch_size: int = 16, precision: str = "float32", # or "bfloat16"
+                    method_name: str = "", # under which a function is noted; its own, if it has one
                     progress: bool = True) -> RegionTable:
-    "Regions and vectors of all images, resumable. Raises ValueError if the folder belongs to something else."
+    "Regions and vectors of all images, resumable. Raises ValueError if the folder belongs to something else, for a method without a name, and for vectors that are not finite."
     if how not in ("pool", "crop"): raise ValueError(f"how is {how!r}: use 'pool' or 'crop'")
+    name = method if isinstance(method, str) else method_name or getattr(method, "__qualname__", "")
+    if not name or name.endswith("<lambda>"): raise ValueError("the method has no name by which its regions can be known again: give method_name")
     paths = [i.file if isinstance(i, CaptionedImage) else Path(i) for i in images]; cache = Path(cache); cache.mkdir(parents=True, exist_ok=True)
     h = hashlib.sha256(b"".join(t.detach().contiguous().flatten().view(torch.uint8).numpy().tobytes() for t in backbone.state_dict().values()))
-    now = {"weights": h.hexdigest()[:16], "images": hashlib.sha256("".join(f"{p.name} {p.stat().st_size}\n" for p in paths).encode()).hexdigest()[:16], "settings": f"{backbone.name} {getattr(method, '__name__', method)} {n} {how} {size} {precision}"}
+    now = {"weights": h.hexdigest()[:16], "images": hashlib.sha256("".join(f"{p.name} {p.stat().st_size}\n" for p in paths).encode()).hexdigest()[:16], "settings": f"{backbone.name} {name} {n} {how} {size} {precision}"}
     note = cache / "note.json"
     if note.exists() and (diff := [k for k, v in json.loads(note.read_text()).items() if now.get(k) != v]): raise ValueError(f"{cache.name}/ holds regions of other {' and '.join(diff)}: delete it, or name another folder")
     note.write_text(json.dumps(now)); starts = range(0, len(paths), 500); part = lambda k: cache / f"part-{k:06d}.safetensors"
@@ -169,7 +173,7 @@ def extract_regions(backbone: Backbone,  # with map output
         for k in starts:
             if not part(k).exists():
                 b, v = _regions_of(backbone, paths[k:k + 500], method, n, how, size, batch_size, precision, pool)
-                if not v.isfinite().all(): raise ValueError(f"vectors of {paths[k].name} or one of the 499 after it are not finite in float16: are the weights trained?")
+                if len(bad := (~v.isfinite()).flatten(1).any(1).nonzero()): raise ValueError(f"vectors of {paths[k + bad[0].item()].name} are not finite in float16: are the weights trained?")
                 RegionTable([p.name for p in paths[k:k + 500]], b, v).save(cache / "writing"); (cache / "writing").replace(part(k))
             bar.update(len(paths[k:k + 500]))
     tables = [RegionTable.load(part(k)) for k in starts]

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['sampling_grid', 'bilinear_roi_pool']
 
-# %% ../nbs/24_bilinear_roi_pooling.ipynb #d3b1f5a7
+# %% ../nbs/24_bilinear_roi_pooling.ipynb #92db108c
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/24_bilinear_roi_pooling.ipynb #1f6c2278
+# %% ../nbs/24_bilinear_roi_pooling.ipynb #638d4f19
 def sampling_grid(boxes: Tensor,       # (N, 4), pixels of the image
                   image_size: tuple,   # its height and width
                   output_size: tuple = (7, 7), # rows, columns; a single one is in the middle
@@ -22,7 +22,7 @@ def sampling_grid(boxes: Tensor,       # (N, 4), pixels of the image
     x, y = 2 / width * (x1 + (x2 - x1) * at(columns)) - 1, 2 / height * (y1 + (y2 - y1) * at(rows)) - 1
     return torch.stack([x[:, None].expand(-1, rows, -1), y[:, :, None].expand(-1, -1, columns)], -1)
 
-# %% ../nbs/24_bilinear_roi_pooling.ipynb #ea1f77bb
+# %% ../nbs/24_bilinear_roi_pooling.ipynb #f047e338
 def bilinear_roi_pool(feature_map: Tensor, # U, shape (C, H', W')
                       boxes: Tensor,       # (N, 4), pixels of the image
                       image_size: tuple,   # its height and width

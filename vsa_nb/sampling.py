@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['NEGATIVE', 'NEITHER', 'leaves', 'match', 'sample']
 
-# %% ../nbs/23_box_sampling.ipynb #f9056fd1
+# %% ../nbs/23_box_sampling.ipynb #dd54b9c2
 import torch
 from torch import Tensor
 from .boxes import iou
 
-# %% ../nbs/23_box_sampling.ipynb #e3f96046
+# %% ../nbs/23_box_sampling.ipynb #3b9353e6
 NEGATIVE, NEITHER = -1, -2
 
 def leaves(boxes: Tensor,   # (N, 4)
@@ -19,7 +19,7 @@ def leaves(boxes: Tensor,   # (N, 4)
     "Which boxes are not wholly within an image."
     return (boxes[:, :2] < 0).any(1) | (boxes[:, 2] > width) | (boxes[:, 3] > height)
 
-# %% ../nbs/23_box_sampling.ipynb #506586fc
+# %% ../nbs/23_box_sampling.ipynb #4960f664
 @torch.no_grad()
 def match(boxes: Tensor,       # predicted, shape (N, 4)
           targets: Tensor,     # (G, 4)
@@ -39,7 +39,7 @@ def match(boxes: Tensor,       # predicted, shape (N, 4)
         matches[first] = which[first]
     return matches
 
-# %% ../nbs/23_box_sampling.ipynb #15e414c2
+# %% ../nbs/23_box_sampling.ipynb #f973e242
 def _draw(some: Tensor, k: int, generator=None) -> Tensor: # k of some indices, each once if there are enough
     if not len(some) or k <= 0: return some[:0]
     device = generator.device if generator is not None else some.device

@@ -7,7 +7,7 @@ __all__ = ['REFERRING', 'RegionRecord', 'read_regions', 'read_splits', 'load_vis
            'RegionFilter', 'paper_filter', 'code_filter', 'merge_references', 'overlap', 'resize_longest',
            'authors_boxes']
 
-# %% ../nbs/20_region_descriptions.ipynb #75e53f48
+# %% ../nbs/20_region_descriptions.ipynb #9f7008e8
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from .vocab import Vocab, tokenize
 from .datasets import CaptionedImage, Images, _Skips, _need, _read_json
 from .boxes import area, clip, iou, to_corners
 
-# %% ../nbs/20_region_descriptions.ipynb #dc3a95f4
+# %% ../nbs/20_region_descriptions.ipynb #870321db
 @dataclass
 class RegionRecord:
     "An image of a region file, just as written."
@@ -34,25 +34,38 @@ def _either(record: dict, keys: tuple, where: str):
     "The value under the first of some keys that is there. Raises ValueError naming the keys that are."
     return record[k] if (k := next((k for k in keys if k in record), None)) else _need(record, " or ".join(keys), where)
 
+def _whole(value, what: str) -> int:
+    "A number that may be written as text. Raises ValueError for anything else."
+    try: return int(value)
+    except (TypeError, ValueError): raise ValueError(f"{what} is {value!r}, not a number") from None
+
 def _image_id(record: dict, where: str) -> int:
     "Number of an image, from its entry or its first region."
-    for d, keys in ((record, ("id", "image_id")), ((record.get("regions") or [{}])[0], ("image_id", "image"))):
+    regions = record.get("regions"); first = regions[0] if isinstance(regions, list) and regions and isinstance(regions[0], dict) else {}
+    for d, keys in ((record, ("id", "image_id")), (first, ("image_id", "image"))):
         for k in keys:
-            if k in d: return int(d[k])
+            if k in d: return _whole(d[k], f"{where}: {k}")
     return _need(record, "id or image_id", where)
 
-# %% ../nbs/20_region_descriptions.ipynb #ff11d7c6
+# %% ../nbs/20_region_descriptions.ipynb #49b4b32c
 def _image_data(path: str | Path | None) -> dict: # image number -> (file, (height, width))
     "Names and sizes of images."
     if path is None: return {}
     out, name = {}, Path(path).name
     for n, r in enumerate(_read_json(path)):
-        k = int(_either(r, ("image_id", "id"), f"{name}, entry {n}"))
+        k = _whole(_either(r, ("image_id", "id"), f"{name}, entry {n}"), f"{name}, entry {n}: the image's number")
         file = r.get("file_name") or "/".join(r["url"].split("?")[0].split("/")[-2:] if "url" in r else [f"{k}.jpg"])
         out[k] = file, (_need(r, "height", f"{name}, image {k}"), _need(r, "width", f"{name}, image {k}"))
     return out
 
-# %% ../nbs/20_region_descriptions.ipynb #d2739bee
+# %% ../nbs/20_region_descriptions.ipynb #798dffad
+def _region_rows(regions: list, where: str) -> list: # x, y, width, height a region
+    "Boxes of an image's regions as written. Raises ValueError naming the image if they are none."
+    if not isinstance(regions, list) or not all(isinstance(r, dict) for r in regions): raise ValueError(f"{where}: its regions are no list of regions")
+    rows = [[_need(r, "x", where), _need(r, "y", where), _either(r, ("width", "w"), where), _either(r, ("height", "h"), where)] for r in regions]
+    if bad := [r for r in rows if not all(isinstance(v, (int, float)) for v in r)]: raise ValueError(f"{where} has the box {bad[0]}: four numbers are expected")
+    return rows
+
 def read_regions(region_descriptions: str | Path,   # region_descriptions.json
                  image_data: str | Path | None = None, # image_data.json, for names and sizes
                 ) -> list[RegionRecord]:
@@ -64,18 +77,19 @@ def read_regions(region_descriptions: str | Path,   # region_descriptions.json
         k = _image_id(e, f"{path.name}, entry {n}")
         if k in seen: raise ValueError(f"{path.name}: image {k} stands twice")
         seen.add(k); regions = _need(e, "regions", f"{path.name}, image {k}"); where = f"{path.name}, a region of image {k}"
-        rows = [[_need(r, "x", where), _need(r, "y", where), _either(r, ("width", "w"), where), _either(r, ("height", "h"), where)] for r in regions]
+        rows, phrases = _region_rows(regions, where), [_need(r, "phrase", where) for r in regions]
+        if bad := [p for p in phrases if not isinstance(p, (str, type(None)))]: raise ValueError(f"{where} has the phrase {bad[0]!r}, not a string")
         file, size = data.get(k, (f"{k}.jpg", None))
-        out.append(RegionRecord(k, file, size, to_corners(torch.tensor(rows, dtype=torch.float32), "xywh"), [_need(r, "phrase", where) for r in regions]))
+        out.append(RegionRecord(k, file, size, to_corners(torch.tensor(rows, dtype=torch.float32), "xywh"), phrases))
     return out
 
-# %% ../nbs/20_region_descriptions.ipynb #0e35d531
+# %% ../nbs/20_region_descriptions.ipynb #5ffbb4a8
 def read_splits(path: str | Path) -> dict: # image number -> "train", "val" or "test"
     "The splits file. Raises ValueError for another kind of file, or an image in two splits."
     path, out = Path(path), {}; d = _read_json(path)
     if not isinstance(d, dict) or not {"train", "val", "test"} <= set(d): raise ValueError(f"{path.name} has to hold the lists train, val and test, as densecap_splits.json does")
     for split in ("train", "val", "test"):
-        for k in map(int, d[split]):
+        for k in (_whole(v, f"{path.name}, {split}: an image's number") for v in d[split]):
             if k in out: raise ValueError(f"{path.name}: image {k} is listed in {out[k]} and again in {split}: splits must not share images")
             out[k] = split
     return out
@@ -87,7 +101,7 @@ def _finder(root: str | Path): # name -> path, or None
     present = {f.name: f for d in ("images2", "images", "VG_100K_2", "VG_100K", ".") if (root / d).is_dir() for f in (root / d).iterdir() if f.suffix}
     return lambda name: root / name if "/" in name and (root / name).is_file() else present.get(name.rsplit("/", 1)[-1])
 
-# %% ../nbs/20_region_descriptions.ipynb #68a06fa2
+# %% ../nbs/20_region_descriptions.ipynb #3aa0108e
 def load_visual_genome(region_descriptions: str | Path, # region_descriptions.json
                        image_data: str | Path | None = None, # image_data.json
                        splits: str | Path | None = None,     # densecap_splits.json; None: every image is for training
@@ -114,14 +128,14 @@ def _usable(r: RegionRecord, skips: dict) -> tuple: # boxes (n, 4), n phrases
     keep = [n for n, w in enumerate(words) if w and inside[n]]
     return boxes[keep], [r.phrases[n].strip() for n in keep]
 
-# %% ../nbs/20_region_descriptions.ipynb #c30534d8
+# %% ../nbs/20_region_descriptions.ipynb #6a25460b
 _substitutes = str.maketrans({"½": "half", "¢": "cent", "ç": "c", "û": "u", "é": "e", "è": "e", "°": " degree"})
 
 def phrase_tokens(phrase: str) -> list[str]: # raw text -> tokens
     "Tokens of a phrase as in the published preprocessing."
     return tokenize(phrase.lower().translate(_substitutes))
 
-# %% ../nbs/20_region_descriptions.ipynb #a2cfb70e
+# %% ../nbs/20_region_descriptions.ipynb #3f1d3eef
 REFERRING = (r"there(s| is| are| was| were| seems? to be| appears? to be)",
              r"(this|that|it|these|those) (is|are|looks? like|seems? to be|appears? to be)( an?| the)?",
              r"(this|the|a) (picture|image|photo)( here)? (shows?|is of|contains?|depicts?)",
@@ -132,7 +146,7 @@ def strip_referring(phrase: str, patterns: tuple = REFERRING) -> str: # tokens j
     for p in patterns: phrase = re.sub(rf"^(?:{p})(?: |$)", "", phrase)
     return phrase
 
-# %% ../nbs/20_region_descriptions.ipynb #dfaa9090
+# %% ../nbs/20_region_descriptions.ipynb #0c5c108f
 @dataclass(frozen=True)
 class RegionFilter:
     "Rules for phrases, words and images."
@@ -150,7 +164,7 @@ def code_filter(**changes) -> RegionFilter:
     "The settings of the published code, perhaps with changes."
     return RegionFilter(**{"max_words": 15, "regions": None, "strip": (), "counted": ("train", "val", "test"), **changes})
 
-# %% ../nbs/20_region_descriptions.ipynb #79f33523
+# %% ../nbs/20_region_descriptions.ipynb #ae82001f
 @patch
 def __call__(self: RegionFilter, images: list) -> Images:
     "The images with the phrases that the rules keep. Raises ValueError if none is left."
@@ -172,7 +186,7 @@ def vocab(self: RegionFilter, images: list) -> Vocab: # filtered images
     "Words frequent enough; the others are <unk>."
     return Vocab.build([p.split() for i in images if i.split in self.counted for p in i.phrases], self.min_count, unk=True)
 
-# %% ../nbs/20_region_descriptions.ipynb #d811a5a4
+# %% ../nbs/20_region_descriptions.ipynb #28b1622a
 def merge_references(boxes: Tensor,       # (N, 4), x1 y1 x2 y2
                      phrases: list[str],  # N
                      iou: float = .7,     # overlap from which boxes belong together
@@ -192,7 +206,7 @@ def overlap(a: Tensor, b: Tensor, inclusive: bool = False) -> Tensor: # (A, 4), 
     one = torch.tensor([0., 0., 1., 1.], dtype=torch.double) * inclusive
     return iou(a.double() + one, b.double() + one)
 
-# %% ../nbs/20_region_descriptions.ipynb #bcf08da5
+# %% ../nbs/20_region_descriptions.ipynb #79fa07b5
 def resize_longest(image: Tensor,             # (3, H, W)
                    boxes: Tensor | None = None, # (N, 4)
                    size: int = 720,           # of the longest side
@@ -202,7 +216,7 @@ def resize_longest(image: Tensor,             # (3, H, W)
     image = F.interpolate(image[None], (h, w), mode="bilinear", antialias=True, align_corners=False)[0]
     return image, None if boxes is None else boxes * torch.tensor([w / W, h / H, w / W, h / H])
 
-# %% ../nbs/20_region_descriptions.ipynb #bd5ca148
+# %% ../nbs/20_region_descriptions.ipynb #e1799567
 def authors_boxes(boxes: Tensor,   # (N, 4), x1 y1 x2 y2 as in the region file
                   height: float, width: float, # of the image that they lie on
                   size: int = 720) -> Tensor:  # (N, 4) centre form, whole numbers from 1

@@ -8,7 +8,7 @@ __all__ = ['ROWS', 'SOURCES', 'LIMITS', 'RECIPES', 'DenseCapRecipe', 'world_reci
            'StoredItems', 'external_boxes', 'Study', 'truth', 'write_found', 'read_found', 'world_scene', 'overfit',
            'milliseconds', 'running_times', 'report_times', 'main']
 
-# %% ../../nbs/recipes/43_densecap.ipynb #ad715968
+# %% ../../nbs/recipes/43_densecap.ipynb #2b2fb8fe
 import json, random, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
@@ -41,7 +41,7 @@ from ..visual_genome import load_visual_genome, merge_references, paper_filter, 
 from ..vocab import Vocab, pad_sequences, tokenize
 from ..world import _image, load_truth, render, true_phrases, write_world
 
-# %% ../../nbs/recipes/43_densecap.ipynb #c5481e3a
+# %% ../../nbs/recipes/43_densecap.ipynb #b4929d47
 @dataclass
 class DenseCapRecipe:
     "A data set, a DenseCap model for it, and the generators that it is compared with; as it stands, the paper's."
@@ -58,7 +58,7 @@ class DenseCapRecipe:
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig("LSTM", cell="lstm", activate_encodings=False, dropout=.5, encoder_dropout=.2, vector_dropout=.2,
         fit=FitConfig(epochs=8, lr=1e-3, optimizer="adam", schedule="cosine", warmup=100, ema=.999, precision="bfloat16", keep=1)))
 
-# %% ../../nbs/recipes/43_densecap.ipynb #03b452b0
+# %% ../../nbs/recipes/43_densecap.ipynb #daa5dba7
 def world_recipe(**changes) -> DenseCapRecipe:
     "From nothing, on the embedded world, in ten minutes on a CPU."
     model = DenseCapConfig.world_mode(dropout=0., final_nms=.5, beam_size=3, length_penalty=2., finetune_after=1, rates=dict(recognition=.3, language=3., backbone=.2),
@@ -69,12 +69,12 @@ def world_recipe(**changes) -> DenseCapRecipe:
 
 def flickr8k_recipe(**changes) -> DenseCapRecipe:
     "The phrase boxes of Flickr8K, on kept maps of MobileNetV2."
-    model = DenseCapConfig(backbone="mobilenet_v2", frozen=1000, finetune_after=None, text=paper_filter(regions=None, min_count=5), longest=448, rpn_hidden=128, n_sample=64, hidden=512,
+    model = DenseCapConfig(backbone="mobilenet_v2", frozen=1000, finetune_after=None, text=paper_filter(regions=None, min_count=5), longest=448, centre=8., rpn_hidden=128, n_sample=64, hidden=512,
                            embed_dim=256, lm_hidden=256, std=None, beam_size=3, length_penalty=2., rates=dict(recognition=.2, language=2.), loss_weights=dict(mid_objectness=1., mid_box_reg=10., end_objectness=1., end_box_reg=10., captioning=1.), box_gradient=0.,
                            fit=FitConfig(epochs=3, batch_size=8, optimizer="adam", lr=1e-3, schedule="cosine", warmup=200, clip=None, precision="bfloat16", keep=1))
     return DenseCapRecipe(**{**dict(data="flickr8k", model=model, flip=True, fit_anchors=True, stored=192, n_validate=200, choose="last"), **changes})
 
-# %% ../../nbs/recipes/43_densecap.ipynb #c0d199bd
+# %% ../../nbs/recipes/43_densecap.ipynb #34361d65
 @dataclass
 class DenseData:
     "Images with phrases, and what goes with them."
@@ -92,7 +92,7 @@ def dense_data(recipe: DenseCapRecipe, files: list, told: dict = {}, limit: int 
     items = recipe.model.text(items)
     return DenseData(items, recipe.model.text.vocab(items), told, fingerprint([replace(i, sentences=i.phrases) for i in items]), **more)
 
-# %% ../../nbs/recipes/43_densecap.ipynb #58733a81
+# %% ../../nbs/recipes/43_densecap.ipynb #97fa5d3b
 def load_dense(recipe: DenseCapRecipe, folder: str | Path, limit: int | None = None) -> DenseData: # where a world is rendered; images of a split
     "The data of a recipe, real data found through VSA_DATA. Raises ValueError for another name."
     files = ("region_descriptions.json", "image_data.json", "splits.json")
@@ -106,7 +106,7 @@ def load_dense(recipe: DenseCapRecipe, folder: str | Path, limit: int | None = N
     if recipe.data != "visual_genome": raise ValueError(f"unknown data {recipe.data!r}: use 'world', 'flickr8k' or 'visual_genome'")
     root = find_data("visual_genome"); return dense_data(recipe, [*(root / f for f in (*files[:2], "densecap_splits.json")), root], limit=limit)
 
-# %% ../../nbs/recipes/43_densecap.ipynb #0edddaa4
+# %% ../../nbs/recipes/43_densecap.ipynb #5688a124
 def finer(backbone: Backbone, stride: int = 16) -> Backbone: # the same, changed
     "Stop a CNN's strides there and dilate what follows: the same weights, a finer map."
     total, rate = 1, 1
@@ -117,7 +117,7 @@ def finer(backbone: Backbone, stride: int = 16) -> Backbone: # the same, changed
         if m.kernel_size[0] > 1 and rate > 1: m.dilation, m.padding = (rate, rate), tuple(rate * (k // 2) for k in m.kernel_size)
     backbone._measure(); return backbone
 
-# %% ../../nbs/recipes/43_densecap.ipynb #fb1c11ae
+# %% ../../nbs/recipes/43_densecap.ipynb #8154deab
 @torch.no_grad()
 def reduced_backbone(images: list | None,  # CaptionedImages to fit the projection on; None: weights are about to be loaded
                      weights: str | Path | None, channels: int = 192, longest: int = 448, name: str = "mobilenet_v2") -> Backbone:
@@ -129,7 +129,7 @@ def reduced_backbone(images: list | None,  # CaptionedImages to fit the projecti
         project.weight.copy_(top.T[:, :, None, None]); project.bias.copy_(-mean @ top)
     b.body.append(project); b._measure(); return b.requires_grad_(False)
 
-# %% ../../nbs/recipes/43_densecap.ipynb #13e94cc8
+# %% ../../nbs/recipes/43_densecap.ipynb #86e817f8
 class Stored(NamedTuple):
     "An image of which only the map is left."
     map: Tensor      # (C, H', W'), float16
@@ -146,7 +146,7 @@ class StoredDenseCap(DenseCap):
     "DenseCap that takes kept maps as well as images."
     def maps(self, images: list) -> list: return [i.map.float() for i in images] if isinstance(images[0], Stored) else super().maps(images)
 
-# %% ../../nbs/recipes/43_densecap.ipynb #8d81ed55
+# %% ../../nbs/recipes/43_densecap.ipynb #7489772a
 def _maps(backbone, files, longest, batch_size) -> np.ndarray: # (k, C, H', W') float16
     out = []
     for k in range(0, len(files), batch_size):
@@ -164,7 +164,7 @@ def keep_maps(backbone: Backbone, items: list, folder: str | Path, longest: int 
         if not f.exists(): np.save(folder / "writing.npy", _maps(backbone, files[a * step:(a + 1) * step], longest, batch_size)); (folder / "writing.npy").replace(f)
     return MapStore(names, [np.load(f, mmap_mode="r") for f in parts], tuple(resize_longest(torch.zeros(3, *size), size=longest)[0].shape), size)
 
-# %% ../../nbs/recipes/43_densecap.ipynb #ee2b786a
+# %% ../../nbs/recipes/43_densecap.ipynb #3e1ad633
 class StoredItems(DenseCapItems):
     "`DenseCapItems` (page 28) with maps in the place of images."
     def __init__(self, images: list, vocab: Vocab, store: MapStore, flip: bool = False, proposals: dict | None = None): super().__init__(images, vocab, None, flip, proposals); self.store = store
@@ -175,7 +175,7 @@ class StoredItems(DenseCapItems):
         ids = [self.vocab.encode([_mirror.get(x, x) for x in p.split()] if turn else p.split()) for p in i.phrases]
         return Item(s, boxes[:n], pad_sequences(ids, self.vocab.pad), boxes[n:] if self.proposals else None)
 
-# %% ../../nbs/recipes/43_densecap.ipynb #44a06ab2
+# %% ../../nbs/recipes/43_densecap.ipynb #80f764c6
 def external_boxes(items: list, folder: str | Path, n: int = 300, progress: bool = True) -> dict: # file name -> (at most n, 4), best first
     "Edge boxes of all images, kept in a folder, 500 images a file. Raises ValueError if it holds those of other images."
     folder, out, step = Path(folder), {}, 500; folder.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ def external_boxes(items: list, folder: str | Path, n: int = 300, progress: bool
             out |= dict(zip(names, torch.from_numpy(z["boxes"]).split(z["counts"].tolist())))
     return out
 
-# %% ../../nbs/recipes/43_densecap.ipynb #67b67650
+# %% ../../nbs/recipes/43_densecap.ipynb #e86a1306
 class Study:
     "A recipe at work in a folder."
     def __init__(self, recipe: DenseCapRecipe, folder: str | Path, seed: int = 0, limit: int | None = None, progress: bool = True):
@@ -213,7 +213,7 @@ class Study:
     def store(self) -> MapStore | None:
         return keep_maps(self.backbone, self.data.items, self.folder / "maps", self.config.longest, progress=self.progress) if self.recipe.stored else None
 
-# %% ../../nbs/recipes/43_densecap.ipynb #a809a551
+# %% ../../nbs/recipes/43_densecap.ipynb #112d8de5
 @patch
 def _eye(self: Study) -> Backbone:
     "The world's CNN, taught the words of the training phrases."
@@ -237,7 +237,7 @@ def view(self: Study, item: CaptionedImage): # -> an image as models see it (or 
         if max(h, w) != self.config.longest: image, _ = resize_longest(image, size=self.config.longest)
     return image, torch.tensor([image.shape[2] / w, image.shape[1] / h] * 2), (h, w)
 
-# %% ../../nbs/recipes/43_densecap.ipynb #c588fcc7
+# %% ../../nbs/recipes/43_densecap.ipynb #6dc44d71
 @patch
 def model(self: Study) -> DenseCap:
     "A fresh network."
@@ -246,7 +246,7 @@ def model(self: Study) -> DenseCap:
     m = (StoredDenseCap if self.recipe.stored else DenseCap)(self.config, self.data.vocab, own)
     m.language.init_output_bias(self.data.vocab.counts); return m
 
-# %% ../../nbs/recipes/43_densecap.ipynb #8510ed7a
+# %% ../../nbs/recipes/43_densecap.ipynb #73d6d43e
 def truth(items: list) -> list: # (boxes, phrases) an image
     "What `evaluate` compares with."
     return [(i.boxes, i.phrases) for i in items]
@@ -267,7 +267,7 @@ def best(self: Study, run: Run) -> DenseCap: # in eval mode
     "The network of the epoch that counts."
     return load_checkpoint(run.model, run.folder / f"{self.recipe.choose}.safetensors").eval()
 
-# %% ../../nbs/recipes/43_densecap.ipynb #c39ee861
+# %% ../../nbs/recipes/43_densecap.ipynb #f11540f6
 @patch
 def detect(self: Study, model: DenseCap, items: list,
            boxes: dict | None = None, # file name -> external proposals (P, 4); None: its own
@@ -289,7 +289,7 @@ def proposals(self: Study, model: DenseCap, items: list) -> dict: # file name ->
     for i in items: image, scale, _ = views[i.file.name] if views else self.view(i); b, s = model.proposals(image); out[i.file.name] = b.cpu() / scale, s.cpu()
     return out
 
-# %% ../../nbs/recipes/43_densecap.ipynb #307ceccf
+# %% ../../nbs/recipes/43_densecap.ipynb #a4dfa931
 @patch
 @torch.inference_mode()
 def vectors(self: Study, items: list, boxes: dict) -> list: # file name -> (N, 4) on the annotated image; -> one (N, C) an image
@@ -312,7 +312,7 @@ def generator_data(self: Study, whole: bool) -> CaptionData: # True: whole image
     vocab = Vocab.build([tokenize(x) for some in sentences["train"] for x in some], self.recipe.generator.min_count) if whole else d.vocab
     data = CaptionData(vocab, files, {s: (v - mean) / std for s, v in vectors.items()}, sentences, d.fingerprint); data.mean, data.std = mean, std; return data
 
-# %% ../../nbs/recipes/43_densecap.ipynb #fff3a421
+# %% ../../nbs/recipes/43_densecap.ipynb #540f32a9
 @patch
 def generator(self: Study, whole: bool) -> tuple: # run, its data
     "Train a generator on true regions, or on whole images; or read it."
@@ -335,7 +335,7 @@ def describe(self: Study, run: Run, data: CaptionData, items: list,
     logs = torch.tensor([p[0] / (len(t) + 1) for d in said for t, p in zip(d.tokens, d.log_probs)]).split(sizes)
     return [(b, l if s is None else s, [next(texts) for _ in range(len(b))]) for (b, s), l in zip(kept, logs)]
 
-# %% ../../nbs/recipes/43_densecap.ipynb #8e02e1ac
+# %% ../../nbs/recipes/43_densecap.ipynb #fb90f485
 ROWS = {"full_image": "Full image RNN", "region": "Region RNN", "external": "FCLN on EB", "joint": "Our model (FCLN)"}
 SOURCES = ("EB", "RPN", "GT")
 
@@ -355,7 +355,7 @@ def cell(self: Study, row: str, source: str, trained, items: list, joint: DenseC
     if row in ("full_image", "region"): return self.describe(*trained, items, boxes)
     boxes = {n: b for n, (b, _) in boxes.items()}; return self.detect(trained, items, **{"true" if source == "GT" else "boxes": boxes})
 
-# %% ../../nbs/recipes/43_densecap.ipynb #e9d602bd
+# %% ../../nbs/recipes/43_densecap.ipynb #35d8becc
 @patch
 def score(self: Study, detections: list, items: list) -> tuple[dict, dict]: # numbers, and the 30 cells of each mode
     "Both modes of page 29."
@@ -368,7 +368,7 @@ def score(self: Study, detections: list, items: list) -> tuple[dict, dict]: # nu
             if self.data.things: good, n = np.sum([true_phrases(c, self.data.things[items[int(k)].file.name]) for c, k in zip(near.caption, near.image)] + [(0, 0)], axis=0); out["true noun phrases"] = 100 * good / max(1, n)
     return out | {"boxes an image": sum(len(d[0]) for d in detections) / len(detections)}, cells
 
-# %% ../../nbs/recipes/43_densecap.ipynb #82769243
+# %% ../../nbs/recipes/43_densecap.ipynb #67790618
 def write_found(path: Path, detections: list, items: list, top: int = 10, digits: int | None = None): # boxes of an image; decimals of a pixel, None: whole ones
     "The surest boxes of each image, each distinct caption once."
     words = sorted({c for *_, said in detections for c in said[:top]}); at = {w: k for k, w in enumerate(words)}; path.parent.mkdir(parents=True, exist_ok=True)
@@ -381,13 +381,13 @@ def read_found(path: str | Path) -> dict: # file name -> (boxes (N, 4), scores (
     d = json.loads(Path(path).read_text())
     return {n: (torch.tensor([r[:4] for r in rows]).float().reshape(-1, 4), torch.tensor([r[4] for r in rows]).float(), [d["captions"][r[5]] for r in rows]) for n, rows in d["images"].items()}
 
-# %% ../../nbs/recipes/43_densecap.ipynb #123d4585
+# %% ../../nbs/recipes/43_densecap.ipynb #4143faed
 def world_scene(k: int, split: str = "test", seed: int = 0) -> tuple: # image (3, H, W), boxes (N, 4), N phrases
     "A scene of the world with its phrases, rendered without its folder."
     scene, _, said = _image(seed, split, k, 128)
     return torch.from_numpy(render(scene)).permute(2, 0, 1) / 255, torch.tensor([b for _, b in said]), [p for p, _ in said]
 
-# %% ../../nbs/recipes/43_densecap.ipynb #a2190ab9
+# %% ../../nbs/recipes/43_densecap.ipynb #e119b8da
 @patch
 def report(self: Study, row: str, trained, joint: DenseCap, split: str, results: str | Path, seconds: float, sources=SOURCES, **more) -> dict: # the record
     "Score a row on a split, all sources of boxes; a test record that exists is read, not made again."
@@ -422,15 +422,15 @@ def run(self: Study, results: str | Path, rows=tuple(ROWS), splits=("val", "test
         out += [self.report(row, trained, joint, s, results, r.seconds, sources, history=r.history.round(4).to_dict("list")) for s in splits]
     return out
 
-# %% ../../nbs/recipes/43_densecap.ipynb #af0dc36c
-def overfit(folder: str | Path, results: str | Path, n: int = 8, steps: int = 400, seed: int = 0, progress: bool = True) -> dict: # the record
+# %% ../../nbs/recipes/43_densecap.ipynb #bdf71220
+def overfit(folder: str | Path, results: str | Path, n: int = 8, steps: int = 1000, seed: int = 0, progress: bool = True) -> dict: # the record
     "Learn some scenes of the world by heart, and score the network on them."
-    r = world_recipe(world=dict(n_train=n, n_val=1, n_test=1), eye_epochs=0); r.model = replace(r.model, finetune_after=0, rates={}); r.model.fit.epochs = 1; r.model.fit.warmup = 50; s = Study(r, Path(folder), seed, progress=progress); t = time.perf_counter()
+    r = world_recipe(world=dict(n_train=n, n_val=1, n_test=1), eye_epochs=0); r.model = replace(r.model, finetune_after=0, beam_size=1, n_proposals=300, rates={"recognition": .3, "language": 3., "localization": 2.}); r.model.fit.epochs = 1; r.model.fit.warmup = 50; s = Study(r, Path(folder), seed, progress=progress); t = time.perf_counter()
     items = s.data.items.split("train"); data = DenseCapItems(items * (steps * r.model.fit.batch_size // n), s.data.vocab, s.config.longest)
     run = fit(s.model(), data, training_loss, config=s.config.fit, groups=DenseCap.groups, collate=as_is, progress=progress); metrics, cells = s.score(s.detect(run.model.eval(), items), items)
     return write_record(Path(results) / f"record-overfit-joint-train-seed{seed}.json", "overfit", r, metrics, s.data.fingerprint, seed, time.perf_counter() - t, split="train", row="overfit", dataset="overfit", images=n, steps=steps, cells=cells)
 
-# %% ../../nbs/recipes/43_densecap.ipynb #c0411b8b
+# %% ../../nbs/recipes/43_densecap.ipynb #91c2397e
 @patch
 def pack(self: Study, model: DenseCap, path: str | Path, split: str = "test", **about) -> dict: # a .safetensors file; more lines for the card -> the scores
     "A small file of a network, scored, and its card."
@@ -443,7 +443,7 @@ def pack(self: Study, model: DenseCap, path: str | Path, split: str = "test", **
             "made by": f"vsa_nb {__version__}, recipe 43, seed {self.seed}", "model": "DenseCap, trained from nothing" if self.config.weights is None else f"DenseCap on {self.config.backbone}", **about}
     path.with_suffix(".md").write_text(f"# {path.stem}\n\n" + "".join(f"- {k}: {json.dumps(v) if isinstance(v, dict) else v}\n" for k, v in card.items()), encoding="utf-8"); return metrics
 
-# %% ../../nbs/recipes/43_densecap.ipynb #13b26366
+# %% ../../nbs/recipes/43_densecap.ipynb #5d46346b
 def milliseconds(call, repeats: int = 3, device: str = "cpu") -> float:
     "Median time of a call, after one that does not count."
     wait = torch.cuda.synchronize if "cuda" in device else lambda: None; call(); times = []
@@ -461,7 +461,7 @@ def running_times(height: int = 600, width: int = 720, n: int = 300, backbone: s
     parts = {"full_image": (edges, each * n, rnn), "region": (edges, each * n, rnn), "external": (edges, cnn + pool + recognition, rnn), "joint": (own - pool, cnn + pool + recognition, rnn)}
     return {row: dict(zip(("runtime proposals (ms)", "runtime CNN+Recog (ms)", "runtime RNN (ms)", "runtime total (ms)"), (*v, sum(v)))) for row, v in parts.items()}
 
-# %% ../../nbs/recipes/43_densecap.ipynb #6daa1f00
+# %% ../../nbs/recipes/43_densecap.ipynb #28ffd589
 LIMITS = {"licence of data": "made by this package, Apache-2.0", "limits": "this model knows only rendered scenes of the embedded world; about a photograph it talks nonsense"}
 RECIPES = {"world": world_recipe, "flickr8k": flickr8k_recipe, "visual_genome": DenseCapRecipe}
 
