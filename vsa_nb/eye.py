@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['region_words', 'Eye', 'Scenes', 'region_loss', 'train_eye', 'image_vectors']
 
-# %% ../nbs/09_eye.ipynb #fa03561b
+# %% ../nbs/09_eye.ipynb #8f10e7ac
 import json
 from pathlib import Path
 import torch
@@ -17,7 +17,7 @@ from .datasets import load_image
 from .training import FitConfig, Run, fit, seed_everything
 from .vocab import Vocab
 
-# %% ../nbs/09_eye.ipynb #def00948
+# %% ../nbs/09_eye.ipynb #075e8d3e
 def region_words(items: list, root: str | Path, vocab: Vocab # images, the world's folder, its words
                 ) -> list[tuple[Tensor, Tensor]]:            # for each image boxes (N, 4), and shares (N, n_outputs)
     "The boxes of each image's region phrases, and the words said of each."
@@ -32,7 +32,7 @@ def region_words(items: list, root: str | Path, vocab: Vocab # images, the world
         out.append((torch.tensor(list(said)), t))
     return out
 
-# %% ../nbs/09_eye.ipynb #a5f12b63
+# %% ../nbs/09_eye.ipynb #93704be6
 class Eye(nn.Module):
     "The small backbone with a word classifier in each cell of its map."
     def __init__(self, n_words: int): super().__init__(); self.backbone = Backbone("small", None, "map"); self.words = nn.Conv2d(self.backbone.channels, n_words, 1)
@@ -51,7 +51,7 @@ def region_loss(eye: Eye, batch: tuple) -> Tensor: # images, boxes of each image
     inner = [b * .75 + b[:, [2, 3, 0, 1]] * .25 for b in boxes]
     return F.binary_cross_entropy_with_logits(roi_align(m.float(), inner, 1, m.shape[-1] / images.shape[-1], 2).flatten(1), shares, reduction="sum") / len(shares)
 
-# %% ../nbs/09_eye.ipynb #9cca19aa
+# %% ../nbs/09_eye.ipynb #12189bb6
 def train_eye(items, root, vocab, folder, # Images with splits, the world's folder, its words; where checkpoints go
               epochs: int = 5, seed: int = 0, progress: bool = True) -> Run: # the eye is its `validated`
     "Train an eye on the phrases of the training images."
@@ -62,7 +62,7 @@ def train_eye(items, root, vocab, folder, # Images with splits, the world's fold
     config = FitConfig(epochs=epochs, batch_size=16, optimizer="adam", lr=2e-3, schedule="cosine", clip=None, precision="bfloat16", seed=seed, keep=1)
     return fit(eye, train, region_loss, validate, config, folder, collate=lambda b: b, progress=progress)
 
-# %% ../nbs/09_eye.ipynb #b5a9dfa1
+# %% ../nbs/09_eye.ipynb #9b317574
 @torch.inference_mode()
 def image_vectors(eye: Eye, items: list, progress: bool = False) -> VectorTable: # CaptionedImages with splits -> a vector for each
     "Standardised vectors of all images. Raises ValueError without training images."
