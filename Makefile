@@ -36,8 +36,8 @@ $(DOCS): $(STAMP)
 site: $(DOCS)  ## the book as a web site in docs/_build/html (needs npm once, for MathJax); DRAFT=1 forgives links to pages not yet written
 	@OMP_NUM_THREADS=1 $(BIN)/python docs/build.py $(if $(DRAFT),--draft)
 
-explore: $(STAMP)  ## look at it all in a browser; IMAGES=your pictures, MODELS=a folder of models
-	@$(BIN)/python -m vsa_nb.explorer $(if $(IMAGES),--images "$(IMAGES)") $(if $(MODELS),--models "$(MODELS)")
+explore: $(STAMP)  ## look at it all in a browser; IMAGES=your pictures, MODELS=a folder of models, PORT=8866
+	@$(BIN)/python -m vsa_nb.explorer $(if $(IMAGES),--images "$(IMAGES)") $(if $(MODELS),--models "$(MODELS)") $(if $(PORT),--port $(PORT))
 
 pages: $(STAMP)  ## export the modules, run all pages storing their outputs, clean them
 	@$(BIN)/nbdev-export && OMP_NUM_THREADS=1 $(BIN)/nbdev-test --save --n-workers 2 --timing && $(BIN)/nbdev-clean && $(MAKE) --no-print-directory readme

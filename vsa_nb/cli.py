@@ -8,14 +8,14 @@ __all__ = ['WORLD', 'SETS', 'EXAMPLES', 'ABOUT', 'read_images', 'candidates', 'c
            'train_world', 'photos', 'demo', 'world', 'recipes', 'results_folder', 'table_text', 'table', 'data_state',
            'data_list', 'data_get', 'load_any', 'data_check', 'examine', 'doctor', 'commands', 'run_leaf', 'main']
 
-# %% ../nbs/61_command_line.ipynb #e4c5a9f5
+# %% ../nbs/61_command_line.ipynb #4e18ef85
 import argparse, importlib, inspect, json, pkgutil, sys
 from importlib.resources import files
 from pathlib import Path
 from fastcore.script import anno_parser, call_parse
 from .model_files import HOW, PixelModel, find_model, load_pixel_model, look_densely, packaged_models, save_pixel_model, shown
 
-# %% ../nbs/61_command_line.ipynb #4f367f08
+# %% ../nbs/61_command_line.ipynb #8c5575b6
 def read_images(paths: list, skipped: list): # files and folders; gets a line for each file left out -> yields (Path, (3, H, W))
     "The images among some files, upright."
     import numpy as np, torch
@@ -30,7 +30,7 @@ def read_images(paths: list, skipped: list): # files and folders; gets a line fo
             except Exception: skipped.append(f"{shown(f)}: no image that can be read"); continue
             yield f, torch.from_numpy(a).permute(2, 0, 1) / 255
 
-# %% ../nbs/61_command_line.ipynb #229cc708
+# %% ../nbs/61_command_line.ipynb #cae20178
 def candidates(m: PixelModel, image, beam: int = 7, n: int = 1, penalty: float = .7) -> list[tuple[str, float]]: # (3, H, W) -> sentences with log-probabilities, best first
     "The best sentences about an image."
     from vsa_nb.decoding import beam_search
@@ -57,7 +57,7 @@ def caption(*images: str,         # image files or folders
         for sentence, p in candidates(m, image, max(beam, n), n, penalty): print(f"{shown(f)}\t{sentence}\t{p:.2f}")
     return _left_out(skipped, done)
 
-# %% ../nbs/61_command_line.ipynb #1adbb506
+# %% ../nbs/61_command_line.ipynb #53faa855
 def align_image(m: PixelModel, image, sentence: str, # (3, H, W)
                 beta: float | None = None,          # pull between neighbouring words; None: `beta_scale`
                 method: str = "edge") -> dict:      # words, unknown, boxes (20, 4), assignment (T,), scores (T, 20)
@@ -72,7 +72,7 @@ def align_image(m: PixelModel, image, sentence: str, # (3, H, W)
     a, _ = viterbi(u, beta_scale(u[None], n) if beta is None else beta)
     return {"words": words, "unknown": [w for w in said if w not in words], "boxes": boxes, "assignment": a, "scores": u}
 
-# %% ../nbs/61_command_line.ipynb #5841ec69
+# %% ../nbs/61_command_line.ipynb #1bdef8bb
 def draw_alignment(image, r: dict, path: str | Path): # (3, H, W); of `align_image`; a picture file
     "The regions that have words, and the sentence in their colours."
     import matplotlib.pyplot as plt
@@ -98,7 +98,7 @@ def align(image: str,           # an image file
         if r["unknown"]: print(f"words that the model does not know: {' '.join(r['unknown'])}", file=sys.stderr)
     return _left_out(skipped, 1)
 
-# %% ../nbs/61_command_line.ipynb #97585bf3
+# %% ../nbs/61_command_line.ipynb #be2d5189
 def viewer_entry(name: str, image, boxes, scores, captions, size: int = 720) -> dict: # (3, H, W), (N, 4), (N,), N texts
     "An image's results as the authors' viewer wants them, best first."
     import torch
@@ -120,7 +120,7 @@ def dense_folder(model, paths: list, out: Path, top: int, skipped: list) -> list
         fig, ax = plt.subplots(figsize=(6, 6 * image.shape[1] / image.shape[2]), layout="constrained"); show_boxes(image, [list(map(float, boxes[k])) for k in best], [captions[k] for k in best], ax=ax); fig.savefig(out / f"{stem}-boxes.png", dpi=110); plt.close(fig)
     (out / "results.json").write_text(json.dumps({"results": entries, "opt": {"image_size": 720, "num_to_draw": top}}, indent=1), encoding="utf-8"); return entries
 
-# %% ../nbs/61_command_line.ipynb #1e25c298
+# %% ../nbs/61_command_line.ipynb #381db619
 @call_parse
 def dense(*images: str,           # image files or folders
           model: str = None,      # a DenseCap file; default: one that came with the package
@@ -129,10 +129,13 @@ def dense(*images: str,           # image files or folders
     "Describe the regions of each image."
     path = find_model("densecap", model)
     from vsa_nb.densecap import load_densecap
-    skipped = []; done = dense_folder(load_densecap(path), images, Path(out), top, skipped); print(f"pictures and results.json: {shown(out)}")
+    skipped = []
+    if model is None: _warn(WORLD)
+    done = dense_folder(load_densecap(path), images, Path(out), top, skipped)
+    if done: print(f"pictures and results.json: {shown(out)}")
     return _left_out(skipped, len(done))
 
-# %% ../nbs/61_command_line.ipynb #04aef174
+# %% ../nbs/61_command_line.ipynb #d02594e9
 def card_of(items: list, data: str, metrics: dict, **more) -> dict: # Images, a line about them, of the test images
     "What a model has to say for itself."
     from vsa_nb import __version__
@@ -149,7 +152,7 @@ def make_aligner(items: list, backbone, folder: str | Path, config, # Images; wi
     model = train_alignment(config, d, Path(folder) / "alignment", seed, progress).validated
     return PixelModel("alignment", model, d.vocab, backbone, mean, std, size, 0, weights, card_of(items, data, metrics_of_ranks(*ranks(*split_scores(model, d, "test"))), **card))
 
-# %% ../nbs/61_command_line.ipynb #64c1794d
+# %% ../nbs/61_command_line.ipynb #0e07b9fe
 def make_captioner(items: list, backbone, folder: str | Path, config, # Images; with vector output; for vectors and checkpoints; GeneratorConfig
                    data: str, size: int = 224, weights: str | None = None, seed: int = 0, progress: bool = True, **card) -> PixelModel:
     "A generator and what it looks through."
@@ -163,7 +166,7 @@ def make_captioner(items: list, backbone, folder: str | Path, config, # Images; 
     said = captions(beam_search(model, d.vectors["test"], length_penalty=.7), d.vocab)
     return PixelModel("captions", model, d.vocab, backbone, mean, std, size, 0, weights, card_of(items, data, evaluate(said, d.sentences["test"]), **card))
 
-# %% ../nbs/61_command_line.ipynb #032de1de
+# %% ../nbs/61_command_line.ipynb #69edeb87
 def pack_demo(out: str | Path, say=print) -> Path: # a folder of the demo -> out/world-captions.safetensors
     "The demo's eye and its better generator in one file."
     import pandas as pd, torch
@@ -201,7 +204,7 @@ def train_world(out: str | Path = "demo_output", n_train: int = 8000, epochs: in
     m = make_aligner(items, load_pixel_model(paths[0]).backbone, out / "runs", config, size=128, seed=seed, progress=progress, **WORLD)
     paths.append(save_pixel_model(m, out)); say(f"model: {shown(paths[1])}"); return paths
 
-# %% ../nbs/61_command_line.ipynb #61465993
+# %% ../nbs/61_command_line.ipynb #244b15db
 @call_parse
 def photos(folder: str = "runs/photos", # for vectors, regions, checkpoints and the two models
            data: str = "flickr8k",      # or flickr30k; `vsa data list`
@@ -234,14 +237,14 @@ def world(out: str = "demo_output", # folder to write
     "Models of the embedded world for `vsa caption` and `vsa align`."
     train_world(out, n_train, epochs, seed)
 
-# %% ../nbs/61_command_line.ipynb #c27bfb10
+# %% ../nbs/61_command_line.ipynb #005133ce
 def recipes() -> dict: # name -> function with docments
     "What `vsa train` can train."
     r = importlib.import_module("vsa_nb.recipes")
     mains = {m.name: getattr(importlib.import_module(f"vsa_nb.recipes.{m.name}"), "main", None) for m in pkgutil.iter_modules(r.__path__)}
     return {"world": world, "photos": photos} | {n: f for n, f in mains.items() if f}
 
-# %% ../nbs/61_command_line.ipynb #d4536dee
+# %% ../nbs/61_command_line.ipynb #c907095c
 def results_folder(results: str | None = None) -> Path | None: # what the user named
     "Where run records are: as told, below here, or in the repository that the package lies in."
     places = [Path(results)] if results else [Path("nbs/results"), Path(str(files("vsa_nb"))).resolve().parent / "nbs" / "results"]
@@ -262,7 +265,7 @@ def table_text(n: str, paper: str = "DVSA", results: str | None = None) -> str: 
         out.append(f"{name}, Table {n}, {d}" + ("" if shared else " (no runs of ours)") + "\n" + beside(p.dropna(how="all"), mean, std).to_string())
     return "\n\n".join(out)
 
-# %% ../nbs/61_command_line.ipynb #03048942
+# %% ../nbs/61_command_line.ipynb #41938194
 @call_parse
 def table(n: str,               # number of the table, as printed
           paper: str = "DVSA",  # or DenseCap
@@ -270,7 +273,7 @@ def table(n: str,               # number of the table, as printed
     "Print a table of a paper with our rows."
     print(table_text(n, paper, results))
 
-# %% ../nbs/61_command_line.ipynb #4e28b338
+# %% ../nbs/61_command_line.ipynb #d137fb63
 SETS = {"flickr8k": "Flickr8k.token.txt", "flickr30k": "train.txt", "coco": "annotations", "visual_genome": "region_descriptions.json", "weights": ""} # folder -> something in it
 
 def data_state() -> dict: # name -> None, or the folder
@@ -294,7 +297,7 @@ def data_get(name: str,              # a name of `vsa data list`
     if folder is None and data_root() is None: raise ValueError("say where it goes: set VSA_DATA to a folder for data sets, or give --folder")
     path = download(name, folder or data_root() / name.split("-")[0], extract=True); print(f"fetched and unpacked {shown(path)}")
 
-# %% ../nbs/61_command_line.ipynb #311ea1e1
+# %% ../nbs/61_command_line.ipynb #d0a91b0d
 def load_any(name: str) -> list: # "world", or a folder of VSA_DATA
     "A data set by the name of its folder."
     from vsa_nb.datasets import find_data, load_coco, load_dataset
@@ -315,7 +318,7 @@ def data_check(*names: str): # sets, such as flickr8k; default: every one that i
         wrong = check_images(items, progress=sys.stderr.isatty()); print(f"{name}: {items!r}; {len(wrong)} unreadable"); bad += [*(str(w.message) for w in told), *wrong]
     return _left_out(bad, 1)
 
-# %% ../nbs/61_command_line.ipynb #18f574cf
+# %% ../nbs/61_command_line.ipynb #f1535a69
 def _version(name: str) -> str | None:
     from importlib.metadata import PackageNotFoundError, version
     try: return version(name)
@@ -347,7 +350,7 @@ def doctor():
     for r in rows: print(f"{'ok     ' if r['found'] else 'MISSING' if r['needed'] else '-      '} {r['what']:26}" + (r["found"] or f"without it: {r['without']}. To get it: {r['get']}"))
     print(f"\n{len(lacking)} needed things are missing" if lacking else "\nEverything needed is here."); return int(bool(lacking))
 
-# %% ../nbs/61_command_line.ipynb #10685d6c
+# %% ../nbs/61_command_line.ipynb #bf37661c
 def commands() -> dict: # name -> function, or a group as another dict, or a function that makes one when it is needed
     "The tree of commands."
     def evaluate_dense():
@@ -361,7 +364,7 @@ EXAMPLES = {"vsa demo": ["vsa demo --n-train 2000 --epochs 5"], "vsa caption": [
             "vsa table": ["vsa table 2", "vsa table 1 --paper DenseCap"], "vsa data list": ["vsa data list"], "vsa data get": ["vsa data get flickr8k-text"], "vsa data check": ["vsa data check flickr8k"], "vsa data": ["vsa data list", "vsa data check"], "vsa doctor": ["vsa doctor"]}
 ABOUT = {"evaluate-dense": "Dense captioning AP of any model's detections.", "train": "Train a recipe.", "data": "List, fetch and check data sets."}
 
-# %% ../nbs/61_command_line.ipynb #b29d6804
+# %% ../nbs/61_command_line.ipynb #b4672edd
 def _examples(prog: str) -> str: return "\nexamples:\n" + "\n".join(f"  {e}" for e in EXAMPLES[prog]) + "\n" if prog in EXAMPLES else ""
 
 def _group(prog: str, tree: dict, out=None):
@@ -377,7 +380,7 @@ def run_leaf(f, prog: str, argv: list[str]) -> int: # a function made with call_
     if several == "images" and not args[several]: p.error("name at least one image or folder")
     code = f(*args.pop(several, []), **args); return code if isinstance(code, int) else 0
 
-# %% ../nbs/61_command_line.ipynb #b6f75fc8
+# %% ../nbs/61_command_line.ipynb #d309119f
 def main(argv: list[str] | None = None) -> int: # words of the command line -> exit code
     "The command `vsa`."
     argv = list(sys.argv[1:] if argv is None else argv); tree, prog = commands(), "vsa"
