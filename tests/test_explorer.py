@@ -209,6 +209,7 @@ def test_jupyterlab(serving, browser, tmp_path):
     from vsa_nb.explorer import write_app
     write_app(tmp_path, "open_explorer()"); address = serving("-m", "jupyterlab", "--no-browser", "--port=PORT", "--IdentityProvider.token=", f"--notebook-dir={tmp_path}", "--allow-root", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", path="lab/tree/explorer.ipynb")
     page = browser.new_page(viewport={"width": 1280, "height": 900}); page.set_default_timeout(180_000); wrong = []; page.on("pageerror", lambda e: wrong.append(str(e))); page.goto(address)
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').first.wait_for(state="attached")      # before the kernel is there, Shift+Enter does nothing
     page.locator(".jp-CodeCell").first.click(); page.keyboard.press("Shift+Enter"); page.locator("label.w").first.wait_for(); page.locator("label.all input").focus(); page.keyboard.press("ArrowRight"); assert shown(page, ".s") == 1
     page.get_by_role("button", name="Search", exact=True).first.click(); page.get_by_label("Words", exact=True).fill("a red ball"); page.keyboard.press("Enter"); page.locator("figure").first.wait_for()
     page.screenshot(path=tmp_path / "lab.png"); page.close(); assert not wrong, wrong
